@@ -1,0 +1,44 @@
+# What Debian and Ubuntu provide: source it, do not run it.
+# shellcheck shell=bash
+
+# as_root COMMAND...: runs it as root, or returns 126 where that is not to be
+# had. It asks for a password only on a terminal.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif have sudo && sudo -n true 2>/dev/null; then
+        sudo "$@"
+    elif have sudo && [ -t 0 ] && [ -z "${CI:-}" ]; then
+        say "Root is needed for: $*"
+        sudo "$@"
+    else
+        return 126
+    fi
+}
+
+# apt_install WHY PACKAGE...: installs the packages, or ends the script with
+# the command that somebody with the right to it has to run.
+apt_install() {
+    local why=$1 status=0
+    shift
+    have apt-get || die \
+        "$why needs these Debian packages, and this system has no apt-get: $*" \
+        "Install what provides the same by the means of your system."
+    say "Installing for $why: $* (Debian packages)"
+    as_root true || die \
+        "$why needs packages that are not installed, and this user may not." \
+        "Ask an administrator for: apt-get install $*"
+    apt_run update -qq || warn "apt-get update failed; trying what is known"
+    apt_run install -qq --yes --no-install-recommends "$@" || status=$?
+    [ "$status" = 0 ] || die \
+        "apt-get could not install what $why needs: $*" \
+        "Try by hand: apt-get update && apt-get install $*"
+}
+
+# apt_run ARGUMENT...: apt-get without questions and without starting a
+# service of the installed package.
+apt_run() {
+    as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+        apt-get -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" \
+        </dev/null >/dev/null
+}
