@@ -113,9 +113,12 @@ def fetch_sqlite_cache():
 
 def store_sqlite_cache():
     "Keep this run's dumps, and those of the last few states of the sources."
+    dumps = list(Path(os.environ['DB_CACHE']).glob('*.dump'))
+    if not dumps:
+        return
     kept = CACHE / DIGEST
     kept.mkdir(parents=True, exist_ok=True)
-    for dump in Path(os.environ['DB_CACHE']).glob('*.dump'):
+    for dump in dumps:
         if not (kept / dump.name).exists():
             partial = kept / f'{dump.name}.{os.getpid()}'
             shutil.copy2(dump, partial)

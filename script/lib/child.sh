@@ -30,7 +30,7 @@ end_by() {
     printf '\n' >&2
     warn "ended by SIG$1, cleaning up"
     if [ -n "$CHILD" ]; then
-        child_ends_within 10 || kill -s "$1" "$CHILD" 2>/dev/null || true
+        child_ends_within 5 || kill -s "$1" "$CHILD" 2>/dev/null || true
         child_ends_within 20 || kill -s KILL "$CHILD" 2>/dev/null || true
         wait "$CHILD" 2>/dev/null || true
     fi

@@ -94,7 +94,7 @@ ensure_venv() {
 }
 
 install_venv() {
-    local quiet=--quiet
+    local quiet=-qq
     venv_is_current "$1" && return
     venv_works || make_venv
     [ ! -t 1 ] || quiet=--progress-bar=on
