@@ -6,18 +6,19 @@ Each takes a resource and returns what it finds wrong, as list of sentences.
 """
 
 import fhirkit
+from fhir.resources.R4B import get_fhir_model_class
 from fhirclient.models.fhirabstractbase import FHIRValidationError
 from fhirclient.models.fhirelementfactory import FHIRElementFactory
-
-from trytond.modules.satusehat_integration.fhir import validation
+from pydantic import ValidationError
 
 
 def r4b_models(resource):
-    "Models of fhir.resources, R4B 4.3.0, through our own last look."
-    urls = {
-        element['reference'] for element in _objects(resource)
-        if str(element.get('reference', '')).startswith('urn:uuid:')}
-    return validation.validate_resource(resource, known=urls)
+    "fhir.resources: models of FHIR R4B 4.3.0."
+    try:
+        get_fhir_model_class(resource['resourceType']).model_validate(resource)
+    except ValidationError as error:
+        return [str(error)]
+    return []
 
 
 def rust_validator(resource):
@@ -36,12 +37,3 @@ def r4_models(resource):
 
 
 JUDGES = (r4b_models, rust_validator, r4_models)
-
-
-def _objects(value):
-    if isinstance(value, dict):
-        yield value
-    for child in (
-            value.values() if isinstance(value, dict)
-            else value if isinstance(value, list) else ()):
-        yield from _objects(child)

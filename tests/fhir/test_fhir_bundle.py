@@ -11,7 +11,13 @@ from fhir_visits import references, visit
 from regenerate_golden import EXACT, PRETTY
 
 from trytond.modules.satusehat_integration.fhir import (
-    bundle, identifiers, location, organization, systems, validation)
+    bundle,
+    identifiers,
+    location,
+    organization,
+    systems,
+    validation,
+)
 
 ENCOUNTER = visit()['encounter']['uid']
 ROW = visit()['vital_signs'][0]['uid']

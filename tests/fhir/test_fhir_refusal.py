@@ -7,10 +7,8 @@ from fhir_visits import references, visit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trytond.modules.satusehat_integration.fhir import (
-    bundle, location, organization)
-from trytond.modules.satusehat_integration.fhir.errors import (
-    REASONS, MappingError)
+from trytond.modules.satusehat_integration.fhir import bundle, location, organization
+from trytond.modules.satusehat_integration.fhir.errors import REASONS, MappingError
 
 UID = visit()['encounter']['uid']
 NAIVE = '2026-11-20T01:00:00'

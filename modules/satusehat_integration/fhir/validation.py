@@ -52,6 +52,23 @@ REQUIRED_SYSTEMS = {
     'Condition.verificationStatus.coding.system':
         systems.CONDITION_VERIFICATION,
     }
+TARGETS = {
+    'Encounter.subject': {'Patient'},
+    'Encounter.participant.individual': {'Practitioner'},
+    'Encounter.location.location': {'Location'},
+    'Encounter.diagnosis.condition': {'Condition'},
+    'Encounter.serviceProvider': {'Organization'},
+    'Condition.subject': {'Patient'},
+    'Condition.encounter': {'Encounter'},
+    'Condition.recorder': {'Practitioner'},
+    'Observation.subject': {'Patient'},
+    'Observation.encounter': {'Encounter'},
+    'Observation.performer': {'Practitioner', 'Organization'},
+    'Organization.partOf': {'Organization'},
+    'Location.managingOrganization': {'Organization'},
+    'Location.partOf': {'Location'},
+    }
+"Resource types each element may refer to, of those the platform accepts."
 _IDENTIFIER_USES = frozenset({'usual', 'official', 'temp', 'secondary', 'old'})
 _TIMES = frozenset({
     'start', 'end', 'effectiveDateTime', 'issued', 'recordedDate',
@@ -70,8 +87,7 @@ def validate(bundle, now=None):
     if not isinstance(entries, list) or not entries:
         return ["Bundle.entry: a list of entries is expected"]
     problems = _envelope(bundle)
-    known = {
-        entry.get('fullUrl') for entry in entries if isinstance(entry, dict)}
+    known = _types(entries)
     for index, entry in enumerate(entries):
         path = f'Bundle.entry[{index}]'
         if not isinstance(entry, dict):
@@ -83,10 +99,11 @@ def validate(bundle, now=None):
     return problems + _repeated(entries)
 
 
-def validate_resource(resource, path=None, known=frozenset(), now=None):
+def validate_resource(resource, path=None, known=None, now=None):
     """Return what is wrong with one resource, as list of sentences.
 
-    `known` holds the `fullUrl`s that `urn:uuid:` references may point to.
+    `known` maps each `fullUrl` that a `urn:uuid:` reference may point to onto
+    the type of that resource.
     """
     name = resource.get('resourceType') if isinstance(resource, dict) else None
     if not isinstance(name, str):
@@ -95,8 +112,16 @@ def validate_resource(resource, path=None, known=frozenset(), now=None):
     problems = _structure(name, resource, path)
     for place, element, value in _elements(resource, path, name):
         problems += [f'{place}: {problem}' for problem in _look(
-            element, value, known, now)]
+            element, value, known or {}, now)]
     return problems
+
+
+def _types(entries):
+    return {
+        entry['fullUrl']: str(entry['resource'].get('resourceType'))
+        for entry in entries if isinstance(entry, dict)
+        and isinstance(entry.get('fullUrl'), str)
+        and isinstance(entry.get('resource'), dict)}
 
 
 def _envelope(bundle):
@@ -134,7 +159,7 @@ def _structure(name, resource, path):
     from pydantic import ValidationError
     try:
         model = get_fhir_model_class(name)
-    except KeyError:
+    except ValueError:
         return [f'{path}.resourceType: unknown resource type']
     try:
         model.model_validate(resource)
@@ -163,15 +188,19 @@ def _elements(value, path, element):
 
 
 def _look(element, value, known, latest):
-    if isinstance(value, dict | list) or value is None:
-        return [] if value else ["must not be empty"]
+    if not value and (isinstance(value, dict | list) or value is None):
+        return ["must not be empty"]
+    if isinstance(value, dict):
+        return _look_at_period(value)
+    if isinstance(value, list):
+        return []
     if isinstance(value, str) and not value.strip():
         return ["must not be empty"]
     parent, _, name = element.rpartition('.')
     checks = [
         _look_at_code(element, value),
         name in _TIMES and _look_at_time(value, latest),
-        name == 'reference' and _look_at_reference(value, known),
+        name == 'reference' and _look_at_reference(parent, value, known),
         name == 'use' and parent.endswith('.identifier')
         and value not in _IDENTIFIER_USES and "not in the required codes",
         ]
@@ -195,12 +224,22 @@ def _look_at_time(value, latest):
         return "in the future"
 
 
-def _look_at_reference(value, known):
+def _look_at_reference(element, value, known):
     if not isinstance(value, str):
         return "a text is expected"
-    if value.startswith('urn:'):
-        return None if value in known else "points to no entry"
-    return None if _TARGET.fullmatch(value) else "not Type/id"
+    if value.startswith('urn:') and value not in known:
+        return "points to no entry"
+    if value not in known and not _TARGET.fullmatch(value):
+        return "not Type/id"
+    kind = known.get(value) or value.partition('/')[0]
+    if kind not in TARGETS.get(element, {kind}):
+        return "points to a resource of the wrong type"
+
+
+def _look_at_period(value):
+    # FHIR R4, invariant per-1; the platform's store refuses it too.
+    start, end = utc(value.get('start')), utc(value.get('end'))
+    return ["ends before it starts"] if start and end and end < start else []
 
 
 def _repeated(entries):
