@@ -1,0 +1,71 @@
+# This file is part of Klinik RME.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+
+from trytond.model import ModelSingleton, ModelSQL, ModelView, fields
+from trytond.modules.company.model import (
+    CompanyMultiValueMixin, CompanyValueMixin)
+from trytond.pool import Pool
+from trytond.pyson import Eval, Id
+
+
+def _sequence(string, type_):
+    return fields.Many2One(
+        'ir.sequence', string, required=True,
+        domain=[
+            ('company', 'in',
+                [Eval('context', {}).get('company', -1), None]),
+            ('sequence_type', '=', Id('clinic_rme', type_)),
+            ])
+
+
+class Configuration(
+        ModelSingleton, ModelSQL, ModelView, CompanyMultiValueMixin):
+    __name__ = 'clinic.configuration'
+
+    patient_sequence = fields.MultiValue(
+        _sequence("Medical Record Number Sequence", 'sequence_type_patient'))
+    encounter_sequence = fields.MultiValue(
+        _sequence("Encounter Sequence", 'sequence_type_encounter'))
+
+    @classmethod
+    def multivalue_model(cls, field):
+        pool = Pool()
+        if field in {'patient_sequence', 'encounter_sequence'}:
+            return pool.get('clinic.configuration.sequence')
+        return super().multivalue_model(field)
+
+    @classmethod
+    def default_patient_sequence(cls, **pattern):
+        return cls.multivalue_model(
+            'patient_sequence').default_patient_sequence()
+
+    @classmethod
+    def default_encounter_sequence(cls, **pattern):
+        return cls.multivalue_model(
+            'encounter_sequence').default_encounter_sequence()
+
+
+class ConfigurationSequence(ModelSQL, CompanyValueMixin):
+    __name__ = 'clinic.configuration.sequence'
+
+    patient_sequence = _sequence(
+        "Medical Record Number Sequence", 'sequence_type_patient')
+    encounter_sequence = _sequence(
+        "Encounter Sequence", 'sequence_type_encounter')
+
+    @classmethod
+    def default_patient_sequence(cls):
+        return cls._default_sequence('sequence_patient')
+
+    @classmethod
+    def default_encounter_sequence(cls):
+        return cls._default_sequence('sequence_encounter')
+
+    @classmethod
+    def _default_sequence(cls, name):
+        pool = Pool()
+        ModelData = pool.get('ir.model.data')
+        try:
+            return ModelData.get_id('clinic_rme', name)
+        except KeyError:
+            return None

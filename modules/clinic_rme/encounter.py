@@ -1,0 +1,479 @@
+# This file is part of Klinik RME.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+
+import datetime as dt
+from itertools import pairwise
+
+from trytond.i18n import gettext
+from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
+from trytond.modules.company.model import employee_field, set_employee
+from trytond.pool import Pool
+from trytond.pyson import Bool, Eval, If
+from trytond.transaction import Transaction
+
+from .company import PRACTITIONERS
+from .exceptions import (
+    EncounterAccessError, EncounterIncompleteError, EncounterTimeError)
+from .mixin import UidMixin
+
+STATES = [
+    ('planned', "Planned"),
+    ('arrived', "Arrived"),
+    ('in_progress', "In Progress"),
+    ('finished', "Finished"),
+    ('cancelled', "Cancelled"),
+    ('entered_in_error', "Entered in Error"),
+    ]
+CLOSED = ['finished', 'cancelled', 'entered_in_error']
+PASSED = {
+    'arrived': 'arrived_at',
+    'in_progress': 'started_at',
+    'finished': 'finished_at',
+    }
+TIMES = list(PASSED.values())
+FIXED = {'number', 'company', 'state', 'cancelled_at', 'status_history'}
+_closed = {'readonly': Eval('state').in_(CLOSED)}
+
+
+def now():
+    "Return the current time, UTC, in whole seconds"
+    return dt.datetime.now(dt.timezone.utc).replace(
+        microsecond=0, tzinfo=None)
+
+
+class Encounter(UidMixin, Workflow, ModelSQL, ModelView):
+    __name__ = 'clinic.encounter'
+    _rec_name = 'number'
+
+    number = fields.Char("Number", required=True, readonly=True)
+    company = fields.Many2One(
+        'company.company', "Branch", required=True, ondelete='RESTRICT',
+        states={
+            'readonly': Eval('id', -1) >= 0,
+            })
+    patient = fields.Many2One(
+        'clinic.patient', "Patient", required=True, ondelete='RESTRICT',
+        states=_closed)
+    practitioner = fields.Many2One(
+        'company.employee', "Practitioner", ondelete='RESTRICT',
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ('profession', 'in', PRACTITIONERS),
+            ],
+        states=_closed)
+    unit = fields.Many2One(
+        'clinic.unit', "Service Unit", ondelete='RESTRICT',
+        domain=[('company', '=', Eval('company', -1))],
+        states=_closed)
+    room = fields.Many2One(
+        'clinic.room', "Room", ondelete='RESTRICT',
+        domain=[
+            ('unit.company', '=', Eval('company', -1)),
+            If(Bool(Eval('unit')), ('unit', '=', Eval('unit', -1)), ()),
+            ],
+        states=_closed)
+    encounter_class = fields.Selection([
+            ('AMB', "Outpatient"),
+            ('EMER', "Emergency"),
+            ('HH', "Home Visit"),
+            ], "Class", required=True, sort=False, states=_closed)
+
+    arrived_at = fields.DateTime(
+        "Arrived at",
+        states={
+            'required': Eval('state').in_(
+                ['arrived', 'in_progress', 'finished']),
+            **_closed})
+    started_at = fields.DateTime(
+        "Started at",
+        states={
+            'required': Eval('state').in_(['in_progress', 'finished']),
+            **_closed})
+    finished_at = fields.DateTime(
+        "Finished at",
+        states={
+            'required': Eval('state') == 'finished',
+            **_closed})
+    cancelled_at = fields.DateTime(
+        "Cancelled at", readonly=True,
+        states={
+            'invisible': Eval('state') != 'cancelled',
+            })
+    status_history = fields.One2Many(
+        'clinic.encounter.status', 'encounter', "Status History",
+        readonly=True)
+
+    chief_complaint = fields.Text(
+        "Chief Complaint", loading='lazy', states=_closed)
+    chief_complaint_code = fields.Many2One(
+        'clinic.clinical_finding', "Chief Complaint Code",
+        ondelete='RESTRICT', loading='lazy', states=_closed,
+        help="The complaint as a coded finding.\n"
+        "Leave empty when no entry of the list fits.")
+    vital_signs = fields.One2Many(
+        'clinic.vital_signs', 'encounter', "Vital Signs", states=_closed)
+    diagnoses = fields.One2Many(
+        'clinic.diagnosis', 'encounter', "Diagnoses", states=_closed)
+    discharge_disposition = fields.Selection([
+            ('home', "Home"),
+            ('other-hcf', "Referred to Another Facility"),
+            ('aadvice', "Left against Advice"),
+            ('exp-lt48h', "Died within 48 Hours"),
+            ('exp-gt48h', "Died after 48 Hours"),
+            ('oth', "Other"),
+            ], "Discharge Disposition", required=True, sort=False,
+        states=_closed)
+    discharge_note = fields.Char(
+        "Discharge Note", loading='lazy', states=_closed)
+
+    registered_by = employee_field("Registered by", states=[s for s, _ in STATES])
+    started_by = employee_field("Started by", states=[s for s, _ in STATES])
+    finished_by = employee_field("Finished by", states=[s for s, _ in STATES])
+    state = fields.Selection(
+        STATES, "State", required=True, readonly=True, sort=False)
+
+    patient_sex = fields.Function(
+        fields.Selection('get_sexes', "Sex", sort=False), 'get_banner')
+    patient_age = fields.Function(fields.Char("Age"), 'get_banner')
+    patient_allergy_status = fields.Function(
+        fields.Char("Allergy Status"), 'get_banner')
+    patient_allergy_text = fields.Function(
+        fields.Char("Allergies"), 'get_banner')
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.number.search_unaccented = False
+        t = cls.__table__()
+        cls._sql_indexes.update({
+                Index(t, (t.number, Index.Similarity(cardinality='high'))),
+                Index(t, (t.company, Index.Equality()),
+                    (t.arrived_at, Index.Range(order='DESC'))),
+                Index(t, (t.patient, Index.Equality()),
+                    (t.arrived_at, Index.Range(order='DESC'))),
+                Index(t, (t.state, Index.Equality(cardinality='low')),
+                    where=t.state.in_(['planned', 'arrived', 'in_progress'])),
+                })
+        cls._order = [
+            ('arrived_at', 'DESC NULLS FIRST'),
+            ('id', 'DESC'),
+            ]
+        cls._transitions |= {
+            ('planned', 'arrived'),
+            ('arrived', 'in_progress'),
+            ('in_progress', 'finished'),
+            ('planned', 'cancelled'),
+            ('arrived', 'cancelled'),
+            ('in_progress', 'cancelled'),
+            }
+        cls._buttons.update({
+                'cancel': {
+                    'invisible': Eval('state').in_(CLOSED),
+                    'icon': 'tryton-cancel',
+                    'depends': ['state'],
+                    },
+                'arrive': {
+                    'invisible': Eval('state') != 'planned',
+                    'icon': 'tryton-forward',
+                    'depends': ['state'],
+                    },
+                'start': {
+                    'invisible': Eval('state') != 'arrived',
+                    'icon': 'tryton-forward',
+                    'depends': ['state'],
+                    },
+                'finish': {
+                    'invisible': Eval('state') != 'in_progress',
+                    'icon': 'tryton-ok',
+                    'depends': ['state'],
+                    },
+                })
+
+    @classmethod
+    def default_company(cls):
+        return Transaction().context.get('company')
+
+    @classmethod
+    def default_encounter_class(cls):
+        return 'AMB'
+
+    @classmethod
+    def default_discharge_disposition(cls):
+        return 'home'
+
+    @classmethod
+    def default_state(cls):
+        return 'planned'
+
+    @classmethod
+    def get_sexes(cls):
+        pool = Pool()
+        return pool.get('party.party').sex.selection
+
+    @fields.depends('room', 'unit')
+    def on_change_room(self):
+        if self.room and not self.unit:
+            self.unit = self.room.unit
+
+    @fields.depends('room', 'unit')
+    def on_change_unit(self):
+        if self.room and self.room.unit != self.unit:
+            self.room = None
+
+    @fields.depends('patient', methods=['_set_banner'])
+    def on_change_patient(self):
+        self._set_banner()
+
+    @fields.depends('patient')
+    def _set_banner(self):
+        for name in _BANNER:
+            setattr(self, f'patient_{name}',
+                getattr(self.patient, name) if self.patient else None)
+
+    @classmethod
+    def get_banner(cls, encounters, names):
+        return {
+            name: {
+                e.id: getattr(e.patient, name[len('patient_'):])
+                for e in encounters}
+            for name in names}
+
+    @property
+    def is_closed(self):
+        "Whether the record may not be changed any more"
+        return self.state in CLOSED
+
+    @classmethod
+    def preprocess_values(cls, mode, values):
+        pool = Pool()
+        Configuration = pool.get('clinic.configuration')
+        values = super().preprocess_values(mode, values)
+        if mode == 'create' and not values.get('number'):
+            sequence = Configuration(1).get_multivalue(
+                'encounter_sequence',
+                company=values.get('company', cls.default_company()))
+            values['number'] = sequence.get()
+        return values
+
+    @classmethod
+    def validate_fields(cls, encounters, field_names):
+        super().validate_fields(encounters, field_names)
+        cls.check_times(encounters, field_names)
+
+    @classmethod
+    def check_times(cls, encounters, field_names=None):
+        """Refuse times in the future or out of order.
+
+        Raises EncounterTimeError.  The platform refuses both as well
+        (SATUSEHAT is not asked to find our typing errors).
+        """
+        if field_names and not field_names & {*TIMES}:
+            return
+        present = now()
+        for encounter in encounters:
+            times = [
+                (name, getattr(encounter, name)) for name in TIMES
+                if getattr(encounter, name)]
+            for name, time in times:
+                if time > present:
+                    raise EncounterTimeError(gettext(
+                            'clinic_rme.msg_encounter_time_future',
+                            encounter=encounter.rec_name,
+                            **cls.__names__(name)))
+            for (before, start), (after, end) in pairwise(times):
+                if start > end:
+                    raise EncounterTimeError(gettext(
+                            'clinic_rme.msg_encounter_time_order',
+                            encounter=encounter.rec_name,
+                            before=cls.__names__(before)['field'],
+                            after=cls.__names__(after)['field']))
+
+    @classmethod
+    def check_modification(
+            cls, mode, encounters, values=None, external=False):
+        super().check_modification(
+            mode, encounters, values=values, external=external)
+        if mode == 'delete':
+            for encounter in encounters:
+                if encounter.state != 'planned':
+                    raise EncounterAccessError(gettext(
+                            'clinic_rme.msg_encounter_delete',
+                            encounter=encounter.rec_name))
+        if not external:
+            return
+        if mode == 'write' and values.keys() & FIXED:
+            raise EncounterAccessError(
+                gettext('clinic_rme.msg_encounter_fixed'))
+        for encounter in encounters:
+            if mode == 'create' and encounter.state != 'planned':
+                raise EncounterAccessError(
+                    gettext('clinic_rme.msg_encounter_create_planned'))
+            if mode == 'write' and encounter.is_closed:
+                raise EncounterAccessError(gettext(
+                        'clinic_rme.msg_encounter_closed',
+                        encounter=encounter.rec_name))
+
+    @classmethod
+    def on_modification(cls, mode, encounters, field_names=None):
+        pool = Pool()
+        Status = pool.get('clinic.encounter.status')
+        super().on_modification(mode, encounters, field_names=field_names)
+        if mode in {'create', 'write'} and (
+                field_names is None
+                or field_names & {'state', 'cancelled_at', *TIMES}):
+            Status.follow([e for e in encounters if e.state != 'planned'])
+
+    @classmethod
+    def copy(cls, encounters, default=None):
+        default = default.copy() if default is not None else {}
+        for name in [
+                'number', 'cancelled_at', 'registered_by', 'started_by',
+                'finished_by', 'status_history', 'vital_signs', 'diagnoses',
+                'chief_complaint', 'chief_complaint_code', 'discharge_note',
+                *TIMES]:
+            default.setdefault(name)
+        default.setdefault('discharge_disposition', 'home')
+        return super().copy(encounters, default=default)
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree', 'visual',
+                If(Eval('state').in_(['cancelled', 'entered_in_error']),
+                    'muted',
+                    If(Eval('state') == 'in_progress', 'warning',
+                        If(Eval('state') == 'finished', 'success', '')))),
+            ('/form//image[@name="tryton-warning"]', 'states', {
+                    'invisible': Eval('patient_allergy_status') == 'none_known',
+                    }),
+            ]
+
+    @classmethod
+    def _fill_time(cls, encounters, name):
+        cls.write([e for e in encounters if not getattr(e, name)], {
+                name: now(),
+                })
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('arrived')
+    @set_employee('registered_by')
+    def arrive(cls, encounters):
+        "The patient is here and waits"
+        cls._fill_time(encounters, 'arrived_at')
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('in_progress')
+    @set_employee('started_by')
+    def start(cls, encounters):
+        "The examination begins"
+        cls._fill_time(encounters, 'started_at')
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('finished')
+    @set_employee('finished_by')
+    def finish(cls, encounters):
+        """The visit is over: what it holds is closed.
+
+        Raises EncounterIncompleteError that names what is missing.
+        """
+        cls.check_complete(encounters)
+        cls._fill_time(encounters, 'finished_at')
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('cancelled')
+    def cancel(cls, encounters):
+        "The visit does not take place"
+        cls._fill_time(encounters, 'cancelled_at')
+
+    @classmethod
+    def check_complete(cls, encounters):
+        "Raise EncounterIncompleteError for the first incomplete encounter"
+        for encounter in encounters:
+            if missing := list(encounter.missing()):
+                raise EncounterIncompleteError(gettext(
+                        'clinic_rme.msg_encounter_incomplete',
+                        encounter=encounter.rec_name,
+                        missing=', '.join(missing)))
+
+    def missing(self):
+        "Yield the labels of what has to be recorded before the end"
+        for name in ['practitioner', 'room', 'started_at']:
+            if not getattr(self, name):
+                yield self.__names__(name)['field']
+        if not any(d.rank == 1 for d in self.diagnoses):
+            yield gettext('clinic_rme.msg_primary_diagnosis')
+
+
+_BANNER = ['sex', 'age', 'allergy_status', 'allergy_text']
+
+
+class EncounterStatus(ModelSQL, ModelView):
+    __name__ = 'clinic.encounter.status'
+
+    encounter = fields.Many2One(
+        'clinic.encounter', "Encounter", required=True, readonly=True,
+        ondelete='CASCADE')
+    status = fields.Selection(
+        STATES, "Status", required=True, readonly=True, sort=False)
+    start = fields.DateTime("Start", required=True, readonly=True)
+    end = fields.DateTime("End", readonly=True)
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._order = [('encounter', 'ASC'), ('start', 'ASC'), ('id', 'ASC')]
+
+    @classmethod
+    def check_modification(cls, mode, rows, values=None, external=False):
+        super().check_modification(mode, rows, values=values, external=external)
+        if external:
+            raise EncounterAccessError(
+                gettext('clinic_rme.msg_encounter_status_derived'))
+
+    @classmethod
+    def follow(cls, encounters):
+        """Make the rows of the encounters what their times say.
+
+        Each status ends when the next one starts: no gap, no overlap.
+        """
+        rows = {}
+        for row in cls.search([
+                    ('encounter', 'in', [e.id for e in encounters])]):
+            rows[row.encounter, row.status] = row
+        to_save = []
+        for encounter in encounters:
+            for status, start, end in _periods(encounter):
+                row = rows.pop((encounter, status), None)
+                if row is None:
+                    row = cls(encounter=encounter, status=status)
+                elif (row.start, row.end) == (start, end):
+                    continue
+                row.start, row.end = start, end
+                to_save.append(row)
+        if rows:
+            cls.delete(list(rows.values()))
+        cls.save(to_save)
+
+
+def _periods(encounter):
+    starts = {s: getattr(encounter, n) for s, n in PASSED.items()}
+    if encounter.state == 'cancelled':
+        starts = {
+            s: t for s, t in starts.items()
+            if t and s in {r.status for r in encounter.status_history}}
+        starts['cancelled'] = encounter.cancelled_at
+    elif encounter.state in PASSED:
+        reached = list(PASSED)[:list(PASSED).index(encounter.state) + 1]
+        starts = {s: starts[s] for s in reached}
+    else:
+        starts = {}
+    starts = [(status, time) for status, time in starts.items() if time]
+    ends = [time for _, time in starts[1:]] + [None]
+    for (status, start), end in zip(starts, ends, strict=False):
+        if status in CLOSED:
+            end = start
+        yield status, start, end

@@ -1,0 +1,44 @@
+# This file is part of Klinik RME.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+
+from trytond.model.exceptions import AccessError, ValidationError
+
+
+class NIKValidationError(ValidationError):
+    pass
+
+
+class BirthDateValidationError(ValidationError):
+    pass
+
+
+class AllergyStatusError(ValidationError):
+    pass
+
+
+class EncounterTimeError(ValidationError):
+    pass
+
+
+class EncounterIncompleteError(ValidationError):
+    pass
+
+
+class PatientAccessError(AccessError):
+    pass
+
+
+class EncounterAccessError(AccessError):
+    pass
+
+
+class VitalSignsValidationError(ValidationError):
+    pass
+
+
+class DiagnosisRankError(ValidationError):
+    pass
+
+
+class PartyEraseError(ValidationError):
+    pass

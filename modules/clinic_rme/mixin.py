@@ -1,0 +1,74 @@
+# This file is part of Klinik RME.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+
+import uuid
+
+from trytond.i18n import gettext
+from trytond.model import Unique, fields
+from trytond.pyson import Eval
+
+from .exceptions import EncounterAccessError
+
+
+class UidMixin:
+    "A random identifier that stays with the record for ever"
+    __slots__ = ()
+
+    uid = fields.Char("UID", required=True, readonly=True, strip=False)
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_constraints.append(
+            ('uid_unique', Unique(t, t.uid), 'clinic_rme.msg_uid_unique'))
+
+    @classmethod
+    def preprocess_values(cls, mode, values):
+        values = super().preprocess_values(mode, values)
+        if mode == 'create':
+            values['uid'] = str(uuid.uuid4())
+        else:
+            values.pop('uid', None)
+        return values
+
+    @classmethod
+    def copy(cls, records, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault('uid')
+        return super().copy(records, default=default)
+
+
+part_states = {'readonly': ~Eval('encounter_open', True)}
+
+
+class EncounterPartMixin(UidMixin):
+    "What is recorded in a visit and closes with it"
+    __slots__ = ()
+
+    encounter = fields.Many2One(
+        'clinic.encounter', "Encounter", required=True, ondelete='CASCADE',
+        states={
+            'readonly': Eval('id', -1) >= 0,
+            })
+    encounter_open = fields.Function(
+        fields.Boolean("Encounter Open"), 'on_change_with_encounter_open')
+
+    @fields.depends('encounter', '_parent_encounter.state')
+    def on_change_with_encounter_open(self, name=None):
+        return not self.encounter or not self.encounter.is_closed
+
+    @classmethod
+    def check_modification(cls, mode, records, values=None, external=False):
+        super().check_modification(
+            mode, records, values=values, external=external)
+        if not external:
+            return
+        if mode == 'write' and 'encounter' in values:
+            raise EncounterAccessError(
+                gettext('clinic_rme.msg_encounter_part_move'))
+        for record in records:
+            if record.encounter.is_closed:
+                raise EncounterAccessError(gettext(
+                        'clinic_rme.msg_encounter_closed',
+                        encounter=record.encounter.rec_name))

@@ -1,0 +1,165 @@
+# This file is part of Klinik RME.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+
+import datetime as dt
+
+from trytond.i18n import gettext
+from trytond.model import Index, Unique, fields
+from trytond.pool import Pool, PoolMeta
+from trytond.transaction import without_check_access
+
+from . import nik as nik_
+from .exceptions import (
+    BirthDateValidationError, NIKValidationError, PartyEraseError)
+
+SEXES = [
+    (None, ""),
+    ('male', "Male"),
+    ('female', "Female"),
+    ('other', "Other"),
+    ('unknown', "Unknown"),
+    ]
+OLDEST_BIRTH_DATE = dt.date(1870, 1, 1)
+
+
+class Party(metaclass=PoolMeta):
+    __name__ = 'party.party'
+
+    nik = fields.Char(
+        "NIK", loading='lazy',
+        help="The national identity number, 16 digits as on the identity "
+        "card (KTP).")
+    birth_date = fields.Date("Birth Date", loading='lazy')
+    birth_place = fields.Char("Birth Place", loading='lazy')
+    sex = fields.Selection(SEXES, "Sex", sort=False, loading='lazy')
+    patients = fields.One2Many(
+        'clinic.patient', 'party', "Patient", size=1, readonly=True)
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.nik.search_unaccented = False
+        t = cls.__table__()
+        cls._sql_constraints.append(
+            ('nik_unique', Unique(t, t.nik), 'clinic_rme.msg_nik_unique'))
+        cls._sql_indexes.update({
+                Index(t, (t.nik, Index.Equality(cardinality='high'))),
+                Index(t, (t.birth_date, Index.Range())),
+                })
+
+    @classmethod
+    def preprocess_values(cls, mode, values):
+        values = super().preprocess_values(mode, values)
+        if 'nik' in values:
+            values['nik'] = nik_.compact(values['nik'])
+        return values
+
+    @classmethod
+    def validate_fields(cls, parties, field_names):
+        super().validate_fields(parties, field_names)
+        cls.check_nik(parties, field_names)
+        cls.check_birth_date(parties, field_names)
+
+    @classmethod
+    def check_nik(cls, parties, field_names=None):
+        """Refuse a NIK that cannot exist.
+
+        Raises NIKValidationError for another length, letters or an
+        impossible day of birth.
+        """
+        if field_names and 'nik' not in field_names:
+            return
+        for party in parties:
+            if party.nik and (problem := nik_.problem(party.nik)):
+                raise NIKValidationError(gettext(
+                        f'clinic_rme.msg_nik_{problem}',
+                        count=len(party.nik)))
+
+    @classmethod
+    def check_birth_date(cls, parties, field_names=None):
+        "Raise BirthDateValidationError for a date that no person can have"
+        pool = Pool()
+        Date = pool.get('ir.date')
+        if field_names and 'birth_date' not in field_names:
+            return
+        today = Date.today()
+        for party in parties:
+            if (party.birth_date
+                    and not OLDEST_BIRTH_DATE <= party.birth_date <= today):
+                raise BirthDateValidationError(
+                    gettext('clinic_rme.msg_birth_date'))
+
+    @fields.depends(methods=['_notify_nik', '_notify_namesake'])
+    def on_change_notify(self):
+        notifications = super().on_change_notify()
+        notifications.extend(self._notify_nik())
+        notifications.extend(self._notify_namesake())
+        return notifications
+
+    @fields.depends('nik', 'birth_date', 'sex')
+    def _notify_nik(self):
+        nik = nik_.compact(self.nik)
+        if not nik:
+            return
+        if problem := nik_.problem(nik):
+            yield ('error', gettext(
+                    f'clinic_rme.msg_nik_{problem}', count=len(nik)))
+            return
+        with without_check_access():
+            others = self.__class__.search([
+                    ('id', '!=', self.id), ('nik', '=', nik)], limit=1)
+        if others:
+            yield ('error', gettext('clinic_rme.msg_nik_unique'))
+        for name in sorted(
+                nik_.disagreements(nik, self.birth_date, self.sex)):
+            yield ('warning', gettext(f'clinic_rme.msg_nik_{name}'))
+
+    @fields.depends('name', 'birth_date')
+    def _notify_namesake(self):
+        if not self.name or not self.birth_date:
+            return
+        others = self.__class__.search([
+                ('id', '!=', self.id),
+                ('birth_date', '=', self.birth_date),
+                ('name', 'ilike', self.name.strip()),
+                ], limit=1)
+        for other in others:
+            yield ('warning', gettext(
+                    'clinic_rme.msg_person_duplicate', person=other.rec_name))
+
+    @classmethod
+    def copy(cls, parties, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault('nik')
+        default.setdefault('patients')
+        return super().copy(parties, default=default)
+
+
+class Replace(metaclass=PoolMeta):
+    __name__ = 'party.replace'
+
+    @classmethod
+    def fields_to_replace(cls):
+        return super().fields_to_replace() + [
+            ('clinic.patient', 'party'),
+            ]
+
+
+class Erase(metaclass=PoolMeta):
+    __name__ = 'party.erase'
+
+    def check_erase(self, party):
+        """Refuse to erase a patient.
+
+        A medical record is kept for 25 years after the last visit
+        (PMK 24/2022, article 39).
+        """
+        pool = Pool()
+        Patient = pool.get('clinic.patient')
+        super().check_erase(party)
+        with without_check_access():
+            patients = Patient.search([('party', '=', party.id)], limit=1)
+        if patients:
+            raise PartyEraseError(gettext(
+                    'clinic_rme.msg_party_erase_patient',
+                    person=party.rec_name))

@@ -1,0 +1,215 @@
+# This file is part of Klinik RME.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+
+from dateutil.relativedelta import relativedelta
+
+from trytond.i18n import gettext
+from trytond.model import (
+    DeactivableMixin, Index, ModelSQL, ModelView, Unique, fields)
+from trytond.pool import Pool
+from trytond.pyson import Eval, If
+from trytond.transaction import Transaction
+
+from .exceptions import AllergyStatusError, PatientAccessError
+from .party import SEXES
+
+
+class Patient(DeactivableMixin, ModelSQL, ModelView):
+    __name__ = 'clinic.patient'
+    _rec_name = 'medical_record_number'
+
+    party = fields.Many2One(
+        'party.party', "Person", required=True, ondelete='RESTRICT',
+        states={
+            'readonly': Eval('id', -1) >= 0,
+            })
+    medical_record_number = fields.Char(
+        "Medical Record Number", required=True, readonly=True,
+        help="Given once, at registration, by the branch that registers.")
+    allergy_status = fields.Selection([
+            ('not_asked', "Not Asked"),
+            ('none_known', "No Known Allergy"),
+            ('listed', "Has Allergies"),
+            ], "Allergy Status", required=True, sort=False, loading='lazy')
+    allergies = fields.One2Many(
+        'clinic.allergy', 'patient', "Allergies",
+        states={
+            'invisible': Eval('allergy_status') != 'listed',
+            })
+    allergy_text = fields.Function(
+        fields.Char("Allergies"), 'on_change_with_allergy_text')
+    encounters = fields.One2Many(
+        'clinic.encounter', 'patient', "Encounters", readonly=True,
+        order=[('arrived_at', 'DESC NULLS FIRST'), ('id', 'DESC')])
+
+    name = fields.Function(
+        fields.Char("Name"), 'get_person', searcher='search_person')
+    nik = fields.Function(
+        fields.Char("NIK"), 'get_person', searcher='search_person')
+    birth_date = fields.Function(
+        fields.Date("Birth Date"), 'get_person', searcher='search_person')
+    sex = fields.Function(
+        fields.Selection(SEXES, "Sex", sort=False),
+        'get_person', searcher='search_person')
+    age = fields.Function(fields.Char("Age"), 'get_age')
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.medical_record_number.search_unaccented = False
+        t = cls.__table__()
+        cls._sql_constraints += [
+            ('party_unique', Unique(t, t.party),
+                'clinic_rme.msg_patient_party_unique'),
+            ('medical_record_number_unique',
+                Unique(t, t.medical_record_number),
+                'clinic_rme.msg_patient_number_unique'),
+            ]
+        cls._sql_indexes.update({
+                Index(t, (t.medical_record_number,
+                        Index.Equality(cardinality='high'))),
+                Index(t, (t.medical_record_number,
+                        Index.Similarity(cardinality='high'))),
+                })
+
+    @classmethod
+    def default_allergy_status(cls):
+        return 'not_asked'
+
+    @classmethod
+    def get_person(cls, patients, names):
+        return {
+            name: {p.id: getattr(p.party, name) for p in patients}
+            for name in names}
+
+    @classmethod
+    def search_person(cls, name, clause):
+        return [(f'party.{clause[0]}', *clause[1:])]
+
+    @classmethod
+    def get_age(cls, patients, name):
+        pool = Pool()
+        Date = pool.get('ir.date')
+        today = Date.today()
+        return {
+            p.id: age_text(p.party.birth_date, today) for p in patients}
+
+    @fields.depends('allergy_status', 'allergies')
+    def on_change_with_allergy_text(self, name=None):
+        if self.allergy_status == 'listed':
+            return ', '.join(
+                a.substance for a in self.allergies or [] if a.substance)
+        if not self.allergy_status:
+            return ''
+        return gettext(f'clinic_rme.msg_allergy_{self.allergy_status}')
+
+    def get_rec_name(self, name):
+        return f'[{self.medical_record_number}] {self.party.name or ""}'
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        _, operator, operand, *extra = clause
+        bool_op = 'AND' if operator.startswith(('!', 'not ')) else 'OR'
+        code = operand
+        if operator.endswith('like') and isinstance(operand, str):
+            code = operand.strip('%') + '%'
+        return [bool_op,
+            ('medical_record_number', operator, operand, *extra),
+            ('party.name', operator, operand, *extra),
+            ('party.nik', operator, code, *extra),
+            ]
+
+    @classmethod
+    def preprocess_values(cls, mode, values):
+        pool = Pool()
+        Configuration = pool.get('clinic.configuration')
+        values = super().preprocess_values(mode, values)
+        if mode == 'create' and not values.get('medical_record_number'):
+            sequence = Configuration(1).get_multivalue(
+                'patient_sequence',
+                company=Transaction().context.get('company'))
+            values['medical_record_number'] = sequence.get()
+        return values
+
+    @classmethod
+    def validate_fields(cls, patients, field_names):
+        super().validate_fields(patients, field_names)
+        cls.check_allergy_status(patients, field_names)
+
+    @classmethod
+    def check_allergy_status(cls, patients, field_names=None):
+        """Raise AllergyStatusError where status and list contradict.
+
+        The list may not be silently hidden behind 'no known allergy'.
+        """
+        if field_names and not field_names & {'allergy_status', 'allergies'}:
+            return
+        for patient in patients:
+            if (patient.allergy_status == 'listed') != bool(
+                    patient.allergies):
+                raise AllergyStatusError(gettext(
+                        'clinic_rme.msg_patient_allergy_status',
+                        patient=patient.rec_name))
+
+    @classmethod
+    def check_modification(cls, mode, patients, values=None, external=False):
+        super().check_modification(
+            mode, patients, values=values, external=external)
+        if (external
+                and mode == 'write'
+                and values.keys() & {'party', 'medical_record_number'}):
+            raise PatientAccessError(
+                gettext('clinic_rme.msg_patient_identity'))
+
+    @classmethod
+    def copy(cls, patients, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault('medical_record_number')
+        default.setdefault('encounters')
+        return super().copy(patients, default=default)
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree//field[@name="allergy_text"]', 'visual',
+                If(Eval('allergy_status') == 'listed', 'danger',
+                    If(Eval('allergy_status') == 'not_asked',
+                        'warning', ''))),
+            ]
+
+
+class Allergy(ModelSQL, ModelView):
+    __name__ = 'clinic.allergy'
+    _rec_name = 'substance'
+
+    patient = fields.Many2One(
+        'clinic.patient', "Patient", required=True, ondelete='CASCADE')
+    substance = fields.Char("Substance", required=True)
+    category = fields.Selection([
+            ('medication', "Medication"),
+            ('food', "Food"),
+            ('environment', "Environment"),
+            ('biologic', "Biologic"),
+            ], "Category", required=True, sort=False)
+    reaction = fields.Char("Reaction")
+
+    @classmethod
+    def default_category(cls):
+        return 'medication'
+
+
+def age_text(birth_date, today):
+    """Return the age in words, as fine as it matters.
+
+    Years and months from the age of five, days added below; an empty text
+    without birth date.
+    """
+    if not birth_date or birth_date > today:
+        return ''
+    age = relativedelta(today, birth_date)
+    if age.years >= 5:
+        return gettext(
+            'clinic_rme.msg_age_years', years=age.years, months=age.months)
+    return gettext(
+        'clinic_rme.msg_age_days',
+        years=age.years, months=age.months, days=age.days)

@@ -1,0 +1,71 @@
+# This file is part of Klinik RME.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+
+from trytond.model import (
+    DeactivableMixin, ModelSQL, ModelView, Unique, fields)
+from trytond.pyson import Eval
+from trytond.transaction import Transaction
+
+from .mixin import UidMixin
+
+
+class Unit(UidMixin, DeactivableMixin, ModelSQL, ModelView):
+    __name__ = 'clinic.unit'
+
+    company = fields.Many2One(
+        'company.company', "Branch", required=True, ondelete='RESTRICT',
+        states={
+            'readonly': Eval('id', -1) >= 0,
+            })
+    code = fields.Char("Code", required=True)
+    name = fields.Char("Name", required=True)
+    kind = fields.Selection([
+            ('general', "General"),
+            ('dental', "Dental"),
+            ('maternal_child', "Maternal and Child"),
+            ('checkup', "Check-up"),
+            ('other', "Other"),
+            ], "Kind", required=True, sort=False)
+    rooms = fields.One2Many('clinic.room', 'unit', "Rooms")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.code.search_unaccented = False
+        t = cls.__table__()
+        cls._sql_constraints.append(
+            ('code_unique', Unique(t, t.company, t.code),
+                'clinic_rme.msg_unit_code_unique'))
+        cls._order.insert(0, ('company', 'ASC'))
+        cls._order.insert(1, ('code', 'ASC'))
+
+    @classmethod
+    def default_company(cls):
+        return Transaction().context.get('company')
+
+    @classmethod
+    def default_kind(cls):
+        return 'general'
+
+
+class Room(UidMixin, DeactivableMixin, ModelSQL, ModelView):
+    __name__ = 'clinic.room'
+
+    unit = fields.Many2One(
+        'clinic.unit', "Service Unit", required=True, ondelete='RESTRICT',
+        states={
+            'readonly': Eval('id', -1) >= 0,
+            })
+    code = fields.Char("Code", required=True)
+    name = fields.Char("Name", required=True)
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.code.search_unaccented = False
+        t = cls.__table__()
+        cls._sql_constraints.append(
+            ('code_unique', Unique(t, t.unit, t.code),
+                'clinic_rme.msg_room_code_unique'))
+        cls._order.insert(0, ('unit', 'ASC'))
+        cls._order.insert(1, ('code', 'ASC'))
