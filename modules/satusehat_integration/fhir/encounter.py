@@ -2,6 +2,8 @@
 # this repository contains the full copyright notices and license terms.
 "Encounter of a finished outpatient visit."
 
+from datetime import timedelta
+
 from . import systems
 from .datatypes import coding, concept, period, quantity, reference
 from .record import utc
@@ -105,7 +107,7 @@ def _whole_period(encounter):
 def _length(whole):
     # Rule 10840: minutes or hours, outside inpatient care.
     duration = utc(whole['end']) - utc(whole['start'])
-    return quantity(int(duration.total_seconds() // 60), 'min', 'min')
+    return quantity(duration // timedelta(minutes=1), 'min', 'min')
 
 
 def _service_type(unit):
