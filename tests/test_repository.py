@@ -11,6 +11,7 @@ import json
 import os
 import re
 import subprocess
+from collections import Counter
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -123,6 +124,15 @@ def test_modules_do_not_know_the_emulator(path):
         if n.split('.')[0] == 'satusehat_emulator']
 
 
+def test_test_files_are_told_apart():
+    """pytest imports a test file, and what it imports from its own folder, by
+    the bare name; a package `platform` here would hide Python's own."""
+    files = [p for p in PYTHON if p.parts[0] == 'tests']
+    names = Counter(p.name for p in files if p.name != 'conftest.py')
+    assert not [name for name, count in names.items() if count > 1]
+    assert '__init__.py' not in names
+
+
 def test_no_big_files():
     assert not [p for p in FILES if (ROOT / p).stat().st_size > SIZE_LIMIT]
 
@@ -130,7 +140,7 @@ def test_no_big_files():
 @each(PYTHON)
 def test_python_says_whose_it_is(path):
     lines = read_text(path).splitlines()
-    assert any(line.startswith(HEADER) for line in lines[:2])
+    assert any(line.startswith(HEADER) for line in lines[:4])
 
 
 @each(SCRIPTS)

@@ -19,7 +19,7 @@ as_root() {
 # apt_install WHY PACKAGE...: installs the packages, or ends the script with
 # the command that somebody with the right to it has to run.
 apt_install() {
-    local why=$1 status=0
+    local why=$1 status=0 log
     shift
     have apt-get || die \
         "$why needs these Debian packages, and this system has no apt-get: $*" \
@@ -28,17 +28,19 @@ apt_install() {
     as_root true || die \
         "$why needs packages that are not installed, and this user may not." \
         "Ask an administrator for: apt-get install $*"
-    apt_run update -qq || warn "apt-get update failed; trying what is known"
-    apt_run install -qq --yes --no-install-recommends "$@" || status=$?
+    log=$(mktemp)
+    apt_run update -qq >"$log" 2>&1 || warn "apt-get update failed, going on"
+    apt_run install -qq --yes --no-install-recommends "$@" >>"$log" 2>&1 ||
+        status=$?
+    [ "$status" = 0 ] || cat "$log" >&2
+    rm -f "$log"
     [ "$status" = 0 ] || die \
         "apt-get could not install what $why needs: $*" \
         "Try by hand: apt-get update && apt-get install $*"
 }
 
-# apt_run ARGUMENT...: apt-get without questions and without starting a
-# service of the installed package.
+# apt_run ARGUMENT...: apt-get without questions.
 apt_run() {
-    as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
-        apt-get -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" \
-        </dev/null >/dev/null
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" </dev/null
 }

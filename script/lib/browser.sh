@@ -56,7 +56,8 @@ install_sao() {
     work=$(mktemp -d "$VAR/sao.XXXXXX")
     cp script/lib/sao/package.json script/lib/sao/package-lock.json "$work"
     if ! (cd "$work" && npm ci --ignore-scripts --no-audit --no-fund \
-            --loglevel=error </dev/null); then
+            --loglevel=error </dev/null >"$work/log" 2>&1); then
+        cat "$work/log" >&2
         rm -rf "$work"
         die "npm could not install tryton-sao (see above)." \
             "Is the package registry reachable?"
