@@ -1,2 +1,3 @@
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+"A stand-in for the FHIR R4 interface of the SATUSEHAT platform."

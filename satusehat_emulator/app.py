@@ -1,0 +1,100 @@
+# This file is part of Klinik RME.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"The Flask application: gateway, addresses and journal."
+
+import uuid
+from dataclasses import dataclass, field
+
+from flask import Flask, g, request
+from werkzeug.exceptions import HTTPException
+
+from . import fhir, inspection, services, tokens
+from .answers import answer, empty, refused
+from .doors import Doors
+from .journal import Journal
+from .outcome import Refusal
+from .settings import Settings
+from .store import Store
+
+OPEN = ('/_emulator/', '/oauth2/')
+
+
+@dataclass
+class Emulator:
+    "What belongs to one running emulator; app.extensions['emulator']."
+    store: Store
+    settings: Settings
+    journal: Journal = field(default_factory=Journal)
+    doors: Doors = field(default_factory=Doors)
+
+
+def create_app(store, settings=None):
+    """Return the Flask application that serves `store`.
+
+    `settings` are the switches, the defaults when None.
+    """
+    app = Flask(__name__)
+    app.url_map.redirect_defaults = False
+    emulator = Emulator(store, settings or Settings())
+    app.extensions['emulator'] = emulator
+    for blueprint in (
+            fhir.blueprint, services.consent, services.kyc,
+            services.masterdata, inspection.blueprint):
+        app.register_blueprint(blueprint)
+    app.before_request(lambda: _enter(emulator))
+    app.after_request(lambda response: _leave(emulator, response))
+    app.register_error_handler(Refusal, refused)
+    app.register_error_handler(tokens.GatewayFault, _fault)
+    app.register_error_handler(HTTPException, lambda e: empty(e.code))
+    app.post('/oauth2/v1/accesstoken')(lambda: _token(emulator))
+    return app
+
+
+def _is_platform():
+    return request.path != '/' and not request.path.startswith('/_emulator/')
+
+
+def _enter(emulator):
+    g.caller, g.request_id = None, str(uuid.uuid4())
+    if not _is_platform():
+        return None
+    response = emulator.doors.enter(request)
+    if response is not None:
+        return response
+    if request.url_rule is not None and not request.path.startswith(OPEN):
+        g.caller = tokens.authenticate(
+            emulator.store, emulator.settings,
+            request.headers.get('Authorization'))
+
+
+def _leave(emulator, response):
+    response.headers['x-request-id'] = g.request_id
+    if not _is_platform():
+        return response
+    response = emulator.doors.leave(request, response)
+    caller = g.caller
+    emulator.journal.add(
+        time=emulator.settings.clock(), method=request.method,
+        path=request.path, parameters=sorted(request.args),
+        status=response.status_code, request_id=g.request_id,
+        client=caller and caller.client,
+        organization=caller and caller.organization)
+    return response
+
+
+def _fault(fault):
+    return answer(
+        fault.as_dict(), 401,
+        headers={'WWW-Authenticate': fault.challenge})
+
+
+def _token(emulator):
+    """Answer a token request.
+
+    The grant type is read from the query string only, the credentials from
+    the form only (SATUSEHAT, authentication).
+    """
+    status, body = tokens.issue(
+        emulator.store, emulator.settings, request.args.get('grant_type'),
+        request.form.get('client_id'), request.form.get('client_secret'))
+    return answer(body, status)

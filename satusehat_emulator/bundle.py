@@ -1,0 +1,255 @@
+# This file is part of Klinik RME.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"Transaction bundles: everything is stored or nothing is."
+
+import re
+import uuid
+from copy import deepcopy
+from dataclasses import dataclass
+
+from . import index, structure, versions, write
+from .outcome import (
+    Issue, duplicate, numbered, refused_by_rules, refused_by_store)
+from .walk import references
+
+TARGET = re.compile(r'([A-Za-z]+)(?:/([A-Za-z0-9.-]{1,64}))?')
+
+
+@dataclass
+class Entry:
+    "An entry of a transaction: `id` is given for PUT, made for POST."
+    index: int
+    full_url: str
+    method: str
+    type: str
+    id: str
+    resource: dict
+
+    @property
+    def prefix(self):
+        return f'Bundle.entry[{self.index}].resource.'
+
+
+def process(service, bundle, base):
+    """Carry out a transaction; return the answering Bundle.
+
+    `base` is the address of the FHIR interface. Raises Refusal, with all
+    issues of the step that fails, and then nothing has been stored
+    (SATUSEHAT, validation: rules 20011 and 20017 to 20021 for the entries).
+    """
+    if bundle.get('type') not in {'transaction', 'batch'}:
+        raise refused_by_store(
+            'unparseable_resource', 'invalid Bundle type', 'Bundle.type')
+    if bundle['type'] == 'batch':
+        _refuse_cross_references(bundle)
+    entries = _entries(bundle)
+    _resolve(entries)
+    with service.store.transaction():
+        rows = _check(service, entries)
+        answers = [
+            _write(service, entry, rows.get(entry.index))
+            for entry in entries]
+    return {
+        'resourceType': 'Bundle',
+        'type': f'{bundle["type"]}-response',
+        'total': len(answers),
+        'entry': [
+            _answer(entry, stored, base)
+            for entry, stored in zip(entries, answers, strict=True)],
+        }
+
+
+def _refuse_cross_references(bundle):
+    for _, target in references(bundle.get('entry'), 'Bundle.entry'):
+        if target.startswith('urn:uuid:'):
+            raise refused_by_store(
+                'invalid_static_reference',
+                'references between entries need a transaction')
+
+
+# Reading the entries
+
+def _entries(bundle):
+    items = bundle.get('entry')
+    if not isinstance(items, list) or not items:
+        raise refused_by_store(
+            'unparseable_resource', 'missing required field "entry"',
+            'Bundle')
+    issues = list(_full_url_issues(items))
+    if issues:
+        raise refused_by_rules(issues)
+    return [_entry(*numbered_item) for numbered_item in enumerate(items)]
+
+
+def _full_url_issues(items):
+    seen = set()
+    for position, item in enumerate(items):
+        resource = item.get('resource') if isinstance(item, dict) else None
+        if not isinstance(resource, dict):
+            continue
+        type_ = resource.get('resourceType')
+        here = f'Bundle.entry[{position}].fullUrl'
+        if type_ == 'Bundle':
+            yield Issue(
+                'value', numbered('Forbidden nested bundle', 20011),
+                f'Bundle.entry[{position}].resource')
+            continue
+        full_url = item.get('fullUrl')
+        defect = _full_url_defect(full_url, item, seen)
+        if defect:
+            number, reason = defect
+            yield Issue('value', numbered(
+                reason.format(type=type_, url=full_url), number), here)
+        seen.add(full_url)
+
+
+def _full_url_defect(full_url, item, seen):
+    element = 'Invalid element {type}.fullUrl due to '
+    if not full_url:
+        return 20021, 'Invalid resource {type} due to missing fullUrl element'
+    if full_url in seen:
+        return 20020, element + 'duplicate fullUrl: {url}'
+    if _method(item) == 'PUT':
+        return None
+    if not isinstance(full_url, str) or not full_url.startswith('urn:uuid'):
+        return 20018, (
+            element + "invalid fullUrl format. It must begin with 'urn:uuid'")
+    if not full_url.startswith('urn:uuid:'):
+        return 20017, (
+            element + 'invalid fullUrl format. It must be in the format: '
+            "'urn:uuid:{{uuid_value}}'")
+    if not _is_uuid(full_url[len('urn:uuid:'):]):
+        return 20019, element + 'invalid UUID format'
+    return None
+
+
+def _is_uuid(text):
+    try:
+        return str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        return False
+
+
+def _method(item):
+    request = item.get('request')
+    return request.get('method') if isinstance(request, dict) else None
+
+
+def _entry(position, item):
+    resource = item.get('resource') if isinstance(item, dict) else None
+    here = f'Bundle.entry[{position}]'
+    if not isinstance(resource, dict):
+        raise refused_by_store(
+            'unparseable_resource', 'missing required field "resource"', here)
+    method = _method(item)
+    url = (item.get('request') or {}).get('url') if method else None
+    match = TARGET.fullmatch(str(url or '').strip('/'))
+    type_ = resource.get('resourceType')
+    if method not in {'POST', 'PUT'} or not match or match[1] != type_ or (
+            bool(match[2]) != (method == 'PUT')):
+        raise refused_by_store(
+            'unparseable_resource', 'invalid request of the entry',
+            f'{here}.request')
+    if type_ not in structure.stored_types() or type_ in {
+            'Patient', 'Practitioner'}:
+        raise permission_refused(type_)
+    return Entry(
+        position, item['fullUrl'], method, type_,
+        match[2] or write.new_id(), deepcopy(resource))
+
+
+def permission_refused(type_):
+    """Return the refusal of a resource type the client may not write.
+
+    SATUSEHAT, validation dictionary, rule 20003.
+    """
+    return refused_by_rules([Issue('forbidden', numbered(
+        'Failed to get permission for client for resource type', 20003),
+        str(type_))])
+
+
+def _resolve(entries):
+    "Replace the references between entries by the ids to be."
+    known = {
+        entry.full_url: f'{entry.type}/{entry.id}' for entry in entries}
+    for entry in entries:
+        _replace(entry.resource, known)
+
+
+def _replace(value, known):
+    if isinstance(value, dict):
+        target = value.get('reference')
+        if isinstance(target, str) and target in known:
+            value['reference'] = known[target]
+        for child in value.values():
+            _replace(child, known)
+    elif isinstance(value, list):
+        for child in value:
+            _replace(child, known)
+
+
+# Checking and writing
+
+def _check(service, entries):
+    "Return {entry index: Row} of what PUT entries replace."
+    _collect(entries, lambda entry: write.check_processor(
+        service, entry.resource), service.settings.cascade)
+    rows = {
+        entry.index: _replaced(service, entry)
+        for entry in entries if entry.method == 'PUT'}
+    seen = {}
+    _collect(entries, lambda entry: _duplicates(service, entry, seen))
+    known = {f'{entry.type}/{entry.id}' for entry in entries}
+    for entry in entries:
+        structure.check(entry.resource, entry.prefix)
+    _collect(entries, lambda entry: write.check_references(
+        service, entry.resource, known))
+    return rows
+
+
+def _replaced(service, entry):
+    write.check_identity(entry.resource, entry.id)
+    return write.existing(service, entry.type, entry.id)
+
+
+def _collect(entries, issues_of, cascade=False):
+    "Raise one Refusal with the issues of all entries."
+    issues = []
+    for entry in entries:
+        found = issues_of(entry)
+        if not found and issues and cascade:
+            found = [Issue('value', numbered(
+                f'Forbidden resource {entry.type} due to previous error',
+                20012), entry.type)]
+        issues.extend(found)
+    if issues:
+        raise refused_by_rules(issues)
+
+
+def _duplicates(service, entry, seen):
+    found = write.check_duplicate(service, {
+        **entry.resource, 'id': entry.id})
+    keys = {(entry.type, key) for key in index.keys(entry.resource)}
+    twins = keys & seen.keys()
+    seen.update(dict.fromkeys(keys))
+    if twins and not found:
+        return [duplicate(entry.type)]
+    return found
+
+
+def _write(service, entry, row):
+    if row:
+        return write.store_again(service, row, entry.resource)
+    return write.store_new(service, entry.resource, entry.id)
+
+
+def _answer(entry, stored, base):
+    return {'response': {
+        'status': '200 OK' if entry.method == 'PUT' else '201 Created',
+        'location': f'{base}/{versions.history_path(stored)}',
+        'etag': versions.etag(stored),
+        'lastModified': stored['meta']['lastUpdated'],
+        'resourceType': entry.type,
+        'resourceID': entry.id,
+        }}
+

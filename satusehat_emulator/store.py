@@ -1,0 +1,269 @@
+# This file is part of Klinik RME.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"""The emulator's memory: an SQLite database, in a file or in memory.
+
+One connection serves all threads behind a lock. A write is committed before
+the call returns, so what was answered survives the end of the process.
+"""
+
+import json
+import sqlite3
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+SCHEMA = """
+create table if not exists resource (
+    number integer primary key,
+    type text not null, id text not null, owner text,
+    created real not null, body text not null, unique (type, id));
+create table if not exists term (
+    type text not null, id text not null,
+    param text not null, system text, value text not null);
+create index if not exists term_value on term (type, param, value);
+create index if not exists term_id on term (type, id);
+create table if not exists duplicate_key (
+    type text not null, owner text, key text not null, id text not null);
+create unique index if not exists duplicate_key_unique
+    on duplicate_key (type, ifnull(owner, ''), key);
+create table if not exists client (
+    id text primary key, secret text not null, organization text not null,
+    penalty_until real not null default 0);
+create table if not exists token (
+    value text primary key, client text not null, expires real not null);
+create table if not exists citizen (nik text primary key, body text not null);
+create table if not exists consent (
+    patient text not null, organization text not null, body text not null,
+    primary key (patient, organization));
+"""
+
+
+class DuplicateKey(Exception):
+    "Another resource already has one of the keys."
+
+
+@dataclass
+class Row:
+    """One stored resource.
+
+    `owner` is the organization that wrote it, None for what the platform
+    itself keeps (people, facilities); `created` is in epoch seconds.
+    """
+    type: str
+    id: str
+    owner: str | None
+    created: float
+    body: dict
+
+
+class Store:
+    """Holds resources, clients, tokens, consents and the civil registry.
+
+    `path` is the database file; None keeps everything in memory.
+    """
+
+    def __init__(self, path=None):
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._db = sqlite3.connect(
+            str(path) if path else ':memory:',
+            check_same_thread=False, isolation_level=None, timeout=10)
+        self._db.execute('pragma journal_mode = wal')
+        self._db.execute('pragma synchronous = full')
+        self._db.executescript(SCHEMA)
+
+    def close(self):
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def transaction(self):
+        "All or nothing: commits at the end, rolls back when it raises."
+        with self._lock:
+            if self._depth:
+                yield
+                return
+            self._db.execute('begin immediate')
+            self._depth = 1
+            try:
+                yield
+            except BaseException:
+                self._db.execute('rollback')
+                raise
+            else:
+                self._db.execute('commit')
+            finally:
+                self._depth = 0
+
+    def _all(self, sql, *values):
+        with self._lock:
+            return self._db.execute(sql, values).fetchall()
+
+    def _one(self, sql, *values):
+        with self._lock:
+            return self._db.execute(sql, values).fetchone()
+
+    # Resources
+
+    def save(self, row, terms=(), keys=()):
+        """Insert or replace a resource with its search terms.
+
+        `terms` are (param, system, value), `keys` the texts that no other
+        resource of the type and owner may have. Raises DuplicateKey.
+        """
+        body = json.dumps(row.body, ensure_ascii=False, sort_keys=True)
+        with self.transaction():
+            self._db.execute(
+                'insert into resource (type, id, owner, created, body) '
+                'values (?, ?, ?, ?, ?) on conflict (type, id) '
+                'do update set body = excluded.body, owner = excluded.owner',
+                (row.type, row.id, row.owner, row.created, body))
+            for table in ('term', 'duplicate_key'):
+                self._db.execute(
+                    f'delete from {table} where type = ? and id = ?',  # noqa: S608
+                    (row.type, row.id))
+            self._db.executemany(
+                'insert into term values (?, ?, ?, ?, ?)',
+                {(row.type, row.id, *term) for term in terms})
+            try:
+                self._db.executemany(
+                    'insert into duplicate_key values (?, ?, ?, ?)',
+                    {(row.type, row.owner, key, row.id) for key in keys})
+            except sqlite3.IntegrityError as error:
+                raise DuplicateKey(row.type) from error
+
+    def get(self, type_, id_):
+        "Return the Row, or None."
+        found = self._one(
+            'select type, id, owner, created, body from resource '
+            'where type = ? and id = ?', type_, id_)
+        return _row(found) if found else None
+
+    def exists(self, type_, id_):
+        return self._one(
+            'select 1 from resource where type = ? and id = ?',
+            type_, id_) is not None
+
+    def holder(self, type_, owner, keys, besides=None):
+        """Return the id of a resource that has one of `keys`, or None.
+
+        `besides` is an id that does not count.
+        """
+        for key in keys:
+            found = self._one(
+                'select id from duplicate_key where type = ? '
+                "and ifnull(owner, '') = ifnull(?, '') and key = ? "
+                "and id <> ifnull(?, '')",
+                type_, owner, key, besides)
+            if found:
+                return found[0]
+
+    def find(self, type_, conditions=(), created_before=None):
+        """Return the Rows of a type in the order of their creation.
+
+        Each condition is a list of (param, system, value) of which one must
+        hold; `system` None means any, '' none at all. `created_before`
+        (epoch seconds) leaves out what is newer.
+        """
+        where, values = ['r.type = ?'], [type_]
+        for alternatives in conditions:
+            clauses = [_term_clause(term) for term in alternatives]
+            where.append(
+                '(' + ' or '.join(sql for sql, _ in clauses) + ')'
+                if clauses else '0')
+            values.extend(v for _, params in clauses for v in params)
+        if created_before is not None:
+            where.append('r.created <= ?')
+            values.append(created_before)
+        found = self._all(
+            'select r.type, r.id, r.owner, r.created, r.body '
+            'from resource r where ' + ' and '.join(where)
+            + ' order by r.number', *values)
+        return [_row(values) for values in found]
+
+    def counts(self):
+        "Return {(type, owner): number of resources}."
+        return {
+            (type_, owner): count for type_, owner, count in self._all(
+                'select type, owner, count(*) from resource '
+                'group by type, owner order by type, owner')}
+
+    # Clients and tokens
+
+    def add_client(self, id_, secret, organization):
+        with self.transaction():
+            self._db.execute(
+                'insert into client (id, secret, organization) '
+                'values (?, ?, ?) on conflict (id) do update set '
+                'secret = excluded.secret, '
+                'organization = excluded.organization',
+                (id_, secret, organization))
+
+    def client(self, id_):
+        "Return (secret, organization, penalty until) or None."
+        return self._one(
+            'select secret, organization, penalty_until from client '
+            'where id = ?', id_)
+
+    def punish(self, id_, until):
+        with self.transaction():
+            self._db.execute(
+                'update client set penalty_until = ? where id = ?',
+                (until, id_))
+
+    def add_token(self, value, client, expires):
+        with self.transaction():
+            self._db.execute(
+                'insert into token values (?, ?, ?)', (value, client, expires))
+
+    def token(self, value):
+        "Return (client id, organization, expires) or None."
+        return self._one(
+            'select c.id, c.organization, t.expires from token t '
+            'join client c on c.id = t.client where t.value = ?', value)
+
+    # Civil registry and consents
+
+    def add_citizen(self, nik, body):
+        with self.transaction():
+            self._db.execute(
+                'insert or replace into citizen values (?, ?)',
+                (nik, json.dumps(body)))
+
+    def citizen(self, nik):
+        "Return the civil registry's record of a NIK, or None."
+        found = self._one('select body from citizen where nik = ?', nik)
+        return found and json.loads(found[0])
+
+    def set_consent(self, patient, organization, body):
+        with self.transaction():
+            self._db.execute(
+                'insert or replace into consent values (?, ?, ?)',
+                (patient, organization, json.dumps(body)))
+
+    def consents(self, patient):
+        "Return the Consent resources of a patient."
+        return [json.loads(body) for body, in self._all(
+            'select body from consent where patient = ? order by rowid',
+            patient)]
+
+
+def _row(values):
+    type_, id_, owner, created, body = values
+    return Row(type_, id_, owner, created, json.loads(body))
+
+
+def _term_clause(term):
+    "Return (SQL, values) that hold where the resource r has the term."
+    param, system, value = term
+    sql = (
+        'exists (select 1 from term t where t.type = r.type '
+        'and t.id = r.id and t.param = ?')
+    values = [param]
+    if value:
+        sql += ' and t.value = ?'
+        values.append(value)
+    if system is not None:
+        sql += " and ifnull(t.system, '') = ?"
+        values.append(system)
+    return sql + ')', values

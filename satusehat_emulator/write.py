@@ -1,0 +1,239 @@
+# This file is part of Klinik RME.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"""Creating and changing resources.
+
+The steps follow the platform: rule processor, duplicates, store, write. All
+issues of a step are collected; nothing is written unless every step passes.
+"""
+
+import uuid
+from copy import deepcopy
+from dataclasses import dataclass
+
+from . import index, rules, structure, versions
+from .kinds import CREATOR
+from .outcome import (
+    Issue, Refusal, consent_refused, duplicate, not_found, numbered,
+    refused_by_rules, refused_by_store)
+from .store import Row
+from .walk import references
+
+ANSWERS_EMPTY_IDENTIFIER = {
+    'Observation', 'Condition', 'Procedure', 'MedicationStatement',
+    'CarePlan', 'Goal', 'ClinicalImpression', 'Immunization',
+    'MedicationAdministration', 'FamilyMemberHistory', 'RiskAssessment',
+    'NutritionOrder', 'VisionPrescription', 'AllergyIntolerance'}
+TAGGED_BY_CREATOR = {
+    'Encounter', 'Condition', 'Observation', 'Procedure', 'ServiceRequest',
+    'Specimen', 'DiagnosticReport', 'Immunization', 'Medication',
+    'MedicationRequest', 'MedicationDispense', 'MedicationStatement',
+    'MedicationAdministration', 'Organization', 'Location', 'Task'}
+
+
+@dataclass
+class Service:
+    "What a request works with: the store, the switches and its caller."
+    store: object
+    settings: object
+    caller: object
+
+    @property
+    def organization(self):
+        return self.caller.organization
+
+    @property
+    def now(self):
+        return self.settings.clock()
+
+
+def check_processor(service, resource):
+    return rules.validate(
+        resource, rules.context(service.caller, service.settings))
+
+
+def check_duplicate(service, resource):
+    "Return the issues of a resource that is already there."
+    type_, id_ = resource['resourceType'], resource.get('id')
+    if service.store.holder(
+            type_, service.organization, index.keys(resource), id_):
+        return [duplicate(type_)]
+    if type_ == 'EpisodeOfCare':
+        return _active_episode(service, resource)
+    return []
+
+
+def _active_episode(service, resource):
+    """Refuse a second active episode of a patient and type.
+
+    SATUSEHAT, EpisodeOfCare, rules 10109 and 10110: at most one, in any
+    organization.
+    """
+    if resource.get('status') != 'active':
+        return []
+    terms = index.terms(resource)
+    same = [
+        [term for term in terms if term[0] == param]
+        for param in ('patient', 'type', 'status')]
+    others = [
+        row for row in service.store.find('EpisodeOfCare', same)
+        if row.id != resource.get('id')]
+    text = 'found duplicated EpisodeOfCare Type with status active.'
+    return [
+        Issue('value', f'{text} (Rule Number: {number})', expression)
+        for number, expression in (
+            (10109, 'EpisodeOfCare.status'), (10110, 'EpisodeOfCare.type'))
+        if others]
+
+
+def check_references(service, resource, known=()):
+    """Return the issues of references to what is not stored (rule 20007).
+
+    `known` are the 'Type/id' that the same transaction is about to store.
+    """
+    if not service.settings.check_references:
+        return []
+    contained = {
+        f'#{item.get("id")}' for item in resource.get('contained') or []
+        if isinstance(item, dict)}
+    return [
+        Issue(
+            'value', numbered(f'Resource not found {target}', 20007),
+            expression)
+        for expression, target in references(
+            resource, resource['resourceType'])
+        if target not in known and target not in contained
+        and not _is_there(service.store, target)]
+
+
+def _is_there(store, target):
+    if target.startswith(('#', 'urn:')):
+        return False
+    parts = target.split('/')
+    if len(parts) < 2 or parts[-2] not in structure.stored_types():
+        return True
+    return store.exists(parts[-2], parts[-1])
+
+
+def check(service, resource):
+    "Raise Refusal unless the resource may be written."
+    issues = check_processor(service, resource)
+    if issues:
+        raise refused_by_rules(issues)
+    issues = check_duplicate(service, resource)
+    if issues:
+        raise refused_by_rules(issues)
+    structure.check(resource)
+    issues = check_references(service, resource)
+    if issues:
+        raise refused_by_rules(issues)
+
+
+def create(service, resource):
+    "Check and store a new resource; return it as stored."
+    with service.store.transaction():
+        check(service, resource)
+        return store_new(service, resource)
+
+
+def new_id():
+    return str(uuid.uuid4())
+
+
+def store_new(service, resource, id_=None):
+    now = service.now
+    stored = deepcopy(resource)
+    stored['id'] = id_ or new_id()
+    stored['meta'] = versions.meta(now, stored.get('meta'))
+    _tag_creator(service, stored)
+    _save(service, stored, now)
+    return answered(stored)
+
+
+def _tag_creator(service, stored):
+    if not service.settings.creator_identifier:
+        return
+    if stored['resourceType'] not in TAGGED_BY_CREATOR:
+        return
+    others = [
+        identifier for identifier in stored.get('identifier') or []
+        if identifier.get('system') != CREATOR]
+    stored['identifier'] = others + [
+        {'system': CREATOR, 'value': service.organization}]
+
+
+def _save(service, stored, created):
+    service.store.save(
+        Row(
+            stored['resourceType'], stored['id'], service.organization,
+            created, stored),
+        index.terms(stored), index.keys(stored))
+
+
+def answered(stored):
+    "Return a resource as the platform shows it."
+    if (stored['resourceType'] in ANSWERS_EMPTY_IDENTIFIER
+            and 'identifier' not in stored):
+        return {**stored, 'identifier': []}
+    return stored
+
+
+def existing(service, type_, id_):
+    "Return the Row the caller may change; raises Refusal."
+    row = service.store.get(type_, id_)
+    if not row:
+        raise not_found(type_, id_)
+    if row.owner != service.organization:
+        raise consent_refused()
+    return row
+
+
+def check_identity(resource, id_):
+    "Raise Refusal unless the body carries the id of the address."
+    if not resource.get('id'):
+        raise refused_by_rules([Issue(
+            'value', 'id is required', f'{resource["resourceType"]}.id')])
+    if resource['id'] != id_:
+        raise refused_by_store(
+            'resource_mismatch',
+            'resource id mismatch, id of specified resource: '
+            f'{id_}, id from payload: {resource["id"]}')
+
+
+def update(service, type_, id_, resource):
+    "Replace a resource; return it as stored."
+    check_identity(resource, id_)
+    with service.store.transaction():
+        row = existing(service, type_, id_)
+        check(service, resource)
+        return store_again(service, row, resource)
+
+
+def store_again(service, row, resource):
+    stored = deepcopy(resource)
+    kept = dict(stored.get('meta') or {})
+    kept['lastUpdated'] = row.body['meta']['lastUpdated']
+    stored['meta'] = versions.meta(service.now, kept)
+    if stored.get('identifier') == []:
+        del stored['identifier']
+    _tag_creator(service, stored)
+    _save(service, stored, row.created)
+    return answered(stored)
+
+
+def create_unless_found(service, resource, query):
+    """Create a resource under If-None-Exist; `query` is the condition.
+
+    One match is answered as a duplicate instead of FHIR's 200 (observed on
+    staging); several with 412.
+    """
+    with service.store.transaction():
+        matches = [
+            row for row in service.store.find(query.type, query.terms)
+            if all(accepts(row.body) for accepts in query.filters)]
+        if len(matches) > 1:
+            raise Refusal(412, [Issue(
+                'multiple-matches',
+                'The condition matches several resources')])
+        if matches:
+            raise refused_by_rules([duplicate(query.type)])
+        return create(service, resource)
