@@ -17,17 +17,20 @@ as_root() {
 }
 
 # apt_install WHY PACKAGE...: installs the packages, or ends the script with
-# the command that somebody with the right to it has to run.
+# the command that somebody with the right to it has to run. The caller may say
+# in OTHERWISE how to do without them.
 apt_install() {
     local why=$1 status=0 log
     shift
     have apt-get || die \
         "$why needs these Debian packages, and this system has no apt-get: $*" \
-        "Install what provides the same by the means of your system."
-    say "Installing for $why: $* (Debian packages)"
+        "Install what provides the same by the means of your system." \
+        ${OTHERWISE:+"$OTHERWISE"}
     as_root true || die \
         "$why needs packages that are not installed, and this user may not." \
-        "Ask an administrator for: apt-get install $*"
+        "Ask an administrator for: apt-get install $*" \
+        ${OTHERWISE:+"$OTHERWISE"}
+    say "Installing for $why: $* (Debian packages)"
     log=$(mktemp)
     apt_run update -qq >"$log" 2>&1 || warn "apt-get update failed, going on"
     apt_run install -qq --yes --no-install-recommends "$@" >>"$log" 2>&1 ||
@@ -36,7 +39,8 @@ apt_install() {
     rm -f "$log"
     [ "$status" = 0 ] || die \
         "apt-get could not install what $why needs: $*" \
-        "Try by hand: apt-get update && apt-get install $*"
+        "Try by hand: apt-get update && apt-get install $*" \
+        ${OTHERWISE:+"$OTHERWISE"}
 }
 
 # apt_run ARGUMENT...: apt-get without questions.

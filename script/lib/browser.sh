@@ -60,7 +60,7 @@ install_sao() {
         cat "$work/log" >&2
         rm -rf "$work"
         die "npm could not install tryton-sao (see above)." \
-            "Is the package registry reachable?"
+            "Is the package registry reachable?" ${OTHERWISE:+"$OTHERWISE"}
     fi
     mv "$work/node_modules/tryton-sao" "$work/sao"
     mv "$work/node_modules" "$work/sao/node_modules"
