@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+# PYTHON_ARGCOMPLETE_OK
+# This file is part of Klinik RME.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"""Command trytond_import_icd10: the same import as the wizard's.
+
+The codes are those of the WHO edition of 2019. The national platform uses
+the edition of 2010 and refuses a code it does not know; the visit then says
+so.
+"""
+
+import os
+import sys
+from argparse import ArgumentParser
+
+try:
+    import argcomplete
+except ImportError:
+    argcomplete = None
+
+try:
+    from progressbar import progressbar
+except ImportError:
+    progressbar = None
+
+try:
+    from proteus import config
+except ImportError:
+    prog = os.path.basename(sys.argv[0])
+    sys.exit(f"proteus must be installed to use {prog}")
+
+
+def _progress(iterable):
+    if progressbar and sys.stderr.isatty():
+        return progressbar(iterable, prefix="ICD-10 ")
+    return iterable
+
+
+def do_import():
+    """Import into the database of the current proteus configuration.
+
+    All or nothing: one transaction. Return an ImportResult. Raises UserError
+    when the source of the codes is not installed.
+    """
+    from trytond.modules.clinic_rme.terminology import SimpleICD10
+    from trytond.transaction import Transaction
+    current = config.get_config()
+    with Transaction().start(
+            current.database_name, current.user, context=current.context):
+        ICD10 = current.pool.get('clinic.icd10')
+        return ICD10.import_(SimpleICD10(), progress=_progress)
+
+
+def main(database, config_file=None):
+    """Import into the database and print the numbers of codes.
+
+    Exits with a message when it cannot.
+    """
+    from trytond.exceptions import UserError
+    current = config.set_trytond(database, config_file=config_file)
+    if 'clinic.icd10' not in dict(current.pool.iterobject()):
+        sys.exit(
+            f"The module clinic_rme is not activated in {database}: "
+            f"trytond-admin -d {database} -u clinic_rme --activate-dependencies")
+    try:
+        result = do_import()
+    except UserError as error:
+        sys.exit(error.message)
+    print(
+        f"new: {result.new}, changed: {result.changed}, "
+        f"deactivated: {result.deactivated}")
+
+
+def run():
+    """Entry point of the command."""
+    parser = ArgumentParser(
+        description="Import the ICD-10 codes of the WHO, edition 2019.")
+    parser.add_argument('-d', '--database', dest='database', required=True)
+    parser.add_argument(
+        '-c', '--config', dest='config_file', help='the trytond config file')
+    if argcomplete:
+        argcomplete.autocomplete(parser)
+
+    args = parser.parse_args()
+    main(args.database, args.config_file)
+
+
+if __name__ == '__main__':
+    run()
