@@ -1,0 +1,112 @@
+# This file is part of Klinik RME.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+
+from trytond.model import ModelView, Workflow, fields
+from trytond.pool import Pool, PoolMeta
+from trytond.pyson import Eval, If
+from trytond.transaction import without_check_access
+
+from .identity import ResourceIdMixin
+from .submission import STATES
+
+
+class Encounter(ResourceIdMixin, metaclass=PoolMeta):
+    __name__ = 'clinic.encounter'
+    _resource_type = 'Encounter'
+
+    satusehat_id = fields.Function(
+        fields.Char("SATUSEHAT Encounter"),
+        'get_resource_id', searcher='search_resource_id')
+    satusehat_state = fields.Function(
+        fields.Selection([(None, "")] + STATES, "SATUSEHAT State", sort=False),
+        'get_satusehat', searcher='search_satusehat')
+    satusehat_note = fields.Function(
+        fields.Text("SATUSEHAT Note"), 'get_satusehat')
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('finished')
+    def finish(cls, encounters):
+        pool = Pool()
+        Submission = pool.get('satusehat.submission')
+        super().finish(encounters)
+        Submission.enqueue(encounters)
+
+    @classmethod
+    def get_satusehat(cls, encounters, names):
+        pool = Pool()
+        Submission = pool.get('satusehat.submission')
+        result = {name: {e.id: None for e in encounters} for name in names}
+        with without_check_access():
+            for submission in Submission.search(
+                    [('encounter', 'in', [e.id for e in encounters])],
+                    order=[('version', 'ASC')]):
+                encounter = submission.encounter.id
+                if 'satusehat_state' in names:
+                    result['satusehat_state'][encounter] = submission.state
+                if 'satusehat_note' in names:
+                    result['satusehat_note'][encounter] = (
+                        submission.last_error)
+        return result
+
+    @classmethod
+    def search_satusehat(cls, name, clause):
+        pool = Pool()
+        Submission = pool.get('satusehat.submission')
+        _, operator, value = clause[:3]
+        if value is None:
+            operator = {'=': 'not in', '!=': 'in'}[operator]
+            domain = []
+        else:
+            domain = [('state', operator, value)]
+            operator = 'in'
+        with without_check_access():
+            submissions = Submission.search(domain)
+            ids = list({s.encounter.id for s in submissions})
+        return [('id', operator, ids)]
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree//field[@name="satusehat_state"]', 'visual',
+                If(Eval('satusehat_state') == 'sent', 'success',
+                    If(Eval('satusehat_state').in_(
+                            ['needs_data', 'needs_admin']), 'danger',
+                        If(Eval('satusehat_state').in_(
+                                ['waiting', 'checking']), 'warning', '')))),
+            ]
+
+
+class Patient(metaclass=PoolMeta):
+    __name__ = 'clinic.patient'
+
+    ihs_number = fields.Function(
+        fields.Char("IHS Number"),
+        'get_ihs_number', searcher='search_ihs_number')
+
+    @classmethod
+    def get_ihs_number(cls, patients, name):
+        with without_check_access():
+            return {p.id: p.party.ihs_number for p in cls.browse(patients)}
+
+    @classmethod
+    def search_ihs_number(cls, name, clause):
+        return [(f'party.{clause[0]}', *clause[1:])]
+
+
+class Unit(ResourceIdMixin, metaclass=PoolMeta):
+    __name__ = 'clinic.unit'
+    _resource_type = 'Organization'
+
+    ihs_number = fields.Function(
+        fields.Char("SATUSEHAT Organization"),
+        'get_resource_id', searcher='search_resource_id')
+
+
+class Room(ResourceIdMixin, metaclass=PoolMeta):
+    __name__ = 'clinic.room'
+    _resource_type = 'Location'
+
+    ihs_number = fields.Function(
+        fields.Char("SATUSEHAT Location"),
+        'get_resource_id', searcher='search_resource_id')

@@ -1,0 +1,351 @@
+# This file is part of Klinik RME.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"The outbox: one row for each version of a finished visit."
+
+import datetime as dt
+import uuid
+
+from sql import Literal, Null
+from trytond.i18n import gettext
+from trytond.model import Index, ModelSQL, ModelView, Unique, fields
+from trytond.pool import Pool
+from trytond.pyson import Eval, If
+from trytond.tools import timezone
+from trytond.transaction import Transaction, without_check_access
+from trytond.wizard import Button, StateTransition, StateView, Wizard
+
+from .credential import ENVIRONMENTS
+from .exceptions import ReasonRequired, SubmissionAccessError
+from .gate import database_now
+from .visit import freeze, snapshots
+
+STATES = [
+    ('pending', "Pending"),
+    ('sending', "Sending"),
+    ('checking', "Checking"),
+    ('waiting', "Waiting"),
+    ('needs_data', "Needs Data"),
+    ('needs_admin', "Needs Administrator"),
+    ('sent', "Sent"),
+    ('stopped', "Stopped"),
+    ]
+DUE = ['pending', 'checking', 'waiting']
+RESENDABLE = ['needs_data', 'needs_admin', 'stopped', 'waiting']
+
+
+class Submission(ModelSQL, ModelView):
+    __name__ = 'satusehat.submission'
+
+    encounter = fields.Many2One(
+        'clinic.encounter', "Encounter", required=True, readonly=True,
+        ondelete='RESTRICT')
+    version = fields.Integer("Version", required=True, readonly=True)
+    company = fields.Many2One(
+        'company.company', "Branch", required=True, readonly=True,
+        ondelete='RESTRICT')
+    environment = fields.Selection(
+        [(None, "")] + ENVIRONMENTS, "Environment", readonly=True, sort=False,
+        help="Empty until the branch has an active environment.")
+    state = fields.Selection(
+        STATES, "State", required=True, readonly=True, sort=False)
+    attempts = fields.Integer("Attempts", required=True, readonly=True)
+    next_attempt = fields.DateTime("Next Attempt", readonly=True)
+    sent_at = fields.DateTime("Sent at", readonly=True)
+    reason = fields.Char("Reason", readonly=True)
+    detail = fields.Text("Detail", readonly=True, loading='eager')
+    last_error = fields.Function(fields.Text("Last Error"), 'get_last_error')
+    exchanges = fields.One2Many(
+        'satusehat.exchange', 'submission', "Exchanges", readonly=True)
+    actions = fields.One2Many(
+        'satusehat.submission.action', 'submission', "Actions", readonly=True)
+
+    claim = fields.Char("Claim", readonly=True)
+    lease_until = fields.Timestamp("Lease until", readonly=True)
+    begun = fields.Boolean(
+        "Begun", readonly=True,
+        help="A write left for the platform: look before it is repeated.")
+    begun_at = fields.Timestamp(
+        "Begun at", readonly=True,
+        help="When the write left whose outcome is not known.")
+    snapshot = fields.Binary("Snapshot", readonly=True)
+    snapshot_hash = fields.Char("Snapshot SHA-256", readonly=True)
+    bundle = fields.Binary("Bundle", readonly=True)
+    bundle_hash = fields.Char("Bundle SHA-256", readonly=True)
+    bundle_index = fields.Text("Bundle Index", readonly=True)
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_constraints.append(
+            ('version_unique', Unique(t, t.encounter, t.version),
+                'satusehat_integration.msg_submission_unique'))
+        cls._sql_indexes.update({
+                Index(t, (t.next_attempt, Index.Range()),
+                    where=t.state.in_(DUE)),
+                Index(t, (t.lease_until, Index.Range()),
+                    where=t.state == 'sending'),
+                Index(t, (t.company, Index.Equality()),
+                    (t.state, Index.Equality(cardinality='low'))),
+                Index(t, (t.claim, Index.Equality(cardinality='high')),
+                    where=t.claim != Null),
+                })
+        cls._order = [('id', 'DESC')]
+        cls._buttons.update({
+                'resend': {
+                    'invisible': ~Eval('state').in_(RESENDABLE),
+                    'icon': 'tryton-refresh',
+                    'depends': ['state'],
+                    },
+                })
+
+    @classmethod
+    def default_state(cls):
+        return 'pending'
+
+    @classmethod
+    def default_attempts(cls):
+        return 0
+
+    @classmethod
+    def get_last_error(cls, submissions, name):
+        return {s.id: s._explain() for s in submissions}
+
+    def _explain(self):
+        if self.state == 'sent' or (not self.reason and self.environment):
+            return None
+        reason = self.reason or 'no_environment'
+        text = gettext(f'satusehat_integration.msg_reason_{reason}')
+        if self.detail:
+            text += f'\n{self.detail}'
+        if self.state in {'waiting', 'checking'} and self.next_attempt:
+            zone = timezone.ZoneInfo(self.company.timezone)
+            local = self.next_attempt.replace(
+                tzinfo=dt.timezone.utc).astimezone(zone)
+            text += '\n' + gettext(
+                'satusehat_integration.msg_next_attempt',
+                time=local.strftime('%d-%m-%Y %H:%M'))
+        return text
+
+    def get_rec_name(self, name):
+        return f'{self.encounter.rec_name} v{self.version}'
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return [('encounter.rec_name', *clause[1:])]
+
+    @classmethod
+    def check_modification(
+            cls, mode, submissions, values=None, external=False):
+        super().check_modification(
+            mode, submissions, values=values, external=external)
+        if external:
+            raise SubmissionAccessError(
+                gettext('satusehat_integration.msg_submission_access'))
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree', 'visual',
+                If(Eval('state') == 'sent', 'success',
+                    If(Eval('state').in_(['needs_data', 'needs_admin']),
+                        'danger',
+                        If(Eval('state').in_(['waiting', 'checking']),
+                            'warning',
+                            If(Eval('state') == 'stopped', 'muted', ''))))),
+            ]
+
+    @classmethod
+    def enqueue(cls, encounters):
+        """Write the rows of finished encounters, in their transaction.
+
+        Never fails for a reason that lies with the platform: without
+        credential, environment or number the row waits.
+        """
+        rows = []
+        for encounter, data in zip(
+                encounters, snapshots(encounters), strict=True):
+            snapshot, digest = freeze(data)
+            rows.append({
+                    'encounter': encounter.id,
+                    'version': 1,
+                    'company': encounter.company.id,
+                    'environment': encounter.company.satusehat_environment,
+                    'next_attempt': encounter.finished_at,
+                    'snapshot': snapshot,
+                    'snapshot_hash': digest,
+                    })
+        with without_check_access():
+            cls.create(rows)
+
+    @classmethod
+    def count_unbound(cls, companies):
+        "Return how many rows of the branches wait for an environment"
+        return cls.search(cls._unbound(companies), count=True)
+
+    @classmethod
+    def bind(cls, companies):
+        "Give the rows without environment that of their branch"
+        with without_check_access():
+            for company in companies:
+                if company.satusehat_environment and (
+                        rows := cls.search(cls._unbound([company]))):
+                    cls.write(rows, {
+                            'environment': company.satusehat_environment,
+                            })
+
+    @classmethod
+    def _unbound(cls, companies):
+        return [
+            ('company', 'in', [c.id for c in companies]),
+            ('environment', '=', None),
+            ('state', 'in', DUE),
+            ]
+
+    @classmethod
+    def claim_due(cls, limit, lease):
+        """Take up to limit due rows for lease seconds and return them.
+
+        To be called in a transaction of its own, committed before anything
+        is sent.  One statement takes the rows, so that two senders never
+        have the same one.
+        """
+        transaction = Transaction()
+        database = transaction.database
+        cursor = transaction.connection.cursor()
+        now = database_now()
+        table, due = cls.__table__(), cls.__table__()
+        cls._expire(now)
+        query = due.select(
+            due.id,
+            where=due.state.in_(DUE)
+            & (due.environment != Null)
+            & ((due.next_attempt <= now) | (due.next_attempt == Null)),
+            order_by=[due.next_attempt.asc, due.id.asc],
+            limit=limit)
+        if database.has_select_for():
+            For = database.get_select_for_skip_locked()
+            query.for_ = For('UPDATE')
+        claim = str(uuid.uuid4())
+        cursor.execute(*table.update(
+                [table.state, table.claim, table.lease_until,
+                    table.attempts],
+                ['sending', claim, now + dt.timedelta(seconds=lease),
+                    table.attempts + Literal(1)],
+                where=table.id.in_(query) & table.state.in_(DUE)))
+        return cls.search([('claim', '=', claim)], order=[
+                ('next_attempt', 'ASC'), ('id', 'ASC')])
+
+    @classmethod
+    def _expire(cls, now):
+        "A sender that did not come back may have sent: look"
+        cursor = Transaction().connection.cursor()
+        table = cls.__table__()
+        cursor.execute(*table.update(
+                [table.state, table.claim, table.lease_until,
+                    table.next_attempt, table.reason, table.detail],
+                ['checking', Null, Null, now, 'lease_expired', Null],
+                where=(table.state == 'sending') & (table.lease_until < now)))
+
+    @classmethod
+    def push(cls):
+        """Deliver what is due, for all branches (scheduled action).
+
+        Writes nothing in the transaction of the scheduler.
+        """
+        from .sender import Sender
+        Sender().run()
+
+    @classmethod
+    @ModelView.button_action('satusehat_integration.wizard_resend')
+    def resend(cls, submissions):
+        pass
+
+    @classmethod
+    def plan_again(cls, submissions, reason):
+        """Send the rows again as soon as possible, on a person's word.
+
+        The reason is kept.  After a refusal the payload is built anew, from
+        the same snapshot and with the numbers of today; whether the platform
+        holds the visit is looked up first all the same.
+        """
+        pool = Pool()
+        Action = pool.get('satusehat.submission.action')
+        submissions = [s for s in submissions if s.state in RESENDABLE]
+        if not (reason or '').strip():
+            raise ReasonRequired(
+                gettext('satusehat_integration.msg_reason_required'))
+        with without_check_access():
+            Action.create([{
+                        'submission': submission.id,
+                        'action': 'resend',
+                        'reason': reason.strip(),
+                        } for submission in submissions])
+            refused = [s for s in submissions if not s.begun_at]
+            if refused:
+                cls.write(refused, {
+                        'bundle': None,
+                        'bundle_hash': None,
+                        'bundle_index': None,
+                        })
+            if submissions:
+                cls.write(submissions, {
+                        'state': 'pending',
+                        'next_attempt': database_now().replace(microsecond=0),
+                        'reason': None,
+                        'detail': None,
+                        })
+
+
+class SubmissionAction(ModelSQL, ModelView):
+    "What a person decided about a submission, and why"
+    __name__ = 'satusehat.submission.action'
+
+    submission = fields.Many2One(
+        'satusehat.submission', "Submission", required=True, readonly=True,
+        ondelete='CASCADE')
+    action = fields.Selection([
+            ('resend', "Resend"),
+            ], "Action", required=True, readonly=True)
+    reason = fields.Text("Reason", required=True, readonly=True)
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._order = [('create_date', 'DESC'), ('id', 'DESC')]
+
+    @classmethod
+    def check_modification(cls, mode, actions, values=None, external=False):
+        super().check_modification(
+            mode, actions, values=values, external=external)
+        if external:
+            raise SubmissionAccessError(
+                gettext('satusehat_integration.msg_submission_access'))
+
+
+class ResendAsk(ModelView):
+    __name__ = 'satusehat.submission.resend.ask'
+
+    reason = fields.Text(
+        "Reason", required=True,
+        help="What was mended, for those who read the log.")
+
+
+class Resend(Wizard):
+    __name__ = 'satusehat.submission.resend'
+
+    start_state = 'ask'
+    ask = StateView(
+        'satusehat.submission.resend.ask',
+        'satusehat_integration.resend_ask_view_form', [
+            Button("Cancel", 'end', 'tryton-cancel'),
+            Button("Send Again", 'resend', 'tryton-ok', default=True),
+            ])
+    resend = StateTransition()
+
+    def transition_resend(self):
+        self.model.plan_again(self.records, self.ask.reason)
+        return 'end'
+
+    def end(self):
+        return 'reload'
