@@ -254,7 +254,7 @@ class ClinicalFinding(DeactivableMixin, ModelSQL, ModelView):
         help="The English term of the SNOMED CT concept.")
     name = fields.Char(
         "Name", required=True, translate=True,
-        help="How the staff calls the complaint.")
+        help="What the staff calls the complaint.")
 
     @classmethod
     def __setup__(cls):

@@ -59,9 +59,11 @@ def main(database, config_file=None):
     from trytond.exceptions import UserError
     current = config.set_trytond(database, config_file=config_file)
     if 'clinic.icd10' not in dict(current.pool.iterobject()):
+        option = f"-c {config_file} " if config_file else ""
         sys.exit(
-            f"The module clinic_rme is not activated in {database}: "
-            f"trytond-admin -d {database} -u clinic_rme --activate-dependencies")
+            f"The module clinic_rme is not activated in {database}; run: "
+            f"trytond-admin {option}-d {database} -u clinic_rme "
+            "--activate-dependencies")
     try:
         result = do_import()
     except UserError as error:
