@@ -339,6 +339,24 @@ def test_server_that_does_not_read():
     assert found.request_sent
 
 
+def test_sending_has_the_time_of_reading(door, wire, monkeypatch):
+    server = door(wire.says(wire.reply(200, PATIENT)))
+    patience = []
+    send = http.client.HTTPConnection.send
+
+    def watched(connection, data):
+        patience.append(connection.sock.gettimeout())
+        return send(connection, data)
+    monkeypatch.setattr(http.client.HTTPConnection, 'send', watched)
+    limits = Limits(connect=2, read=20, total=50)
+    with transport.Session() as session:
+        client = Client(server.url, session, limits)
+        for _ in range(2):
+            client.request('POST', PATH, token=TOKEN, body=b'{}')
+    assert patience
+    assert set(patience) == {20}
+
+
 # Sizes
 
 def test_announced_huge_answer(door, wire):

@@ -138,6 +138,8 @@ def test_local(configure, url, base):
         ('http://203.0.113.5', 'not_loopback'),
         ('http://[fe80::1]', 'not_loopback'),
         ('http://[::ffff:203.0.113.5]', 'not_loopback'),
+        ('http://[::ffff:127.0.0.1]', 'not_loopback'),
+        ('http://[::127.0.0.1]', 'not_loopback'),
         ('http://[::ffff:169.254.169.254]', 'not_loopback'),
         ('http://2130706433', 'host'),
         ('http://0x7f000001', 'host'),
@@ -176,6 +178,7 @@ def test_local_name_that_resolves_elsewhere(configure, monkeypatch, addresses):
 @pytest.mark.parametrize('host, address, allowed', [
         ('api-satusehat.kemkes.go.id', '103.10.20.30', True),
         ('API-SATUSEHAT.kemkes.go.id', '103.10.20.30', True),
+        ('api-satusehat.kemkes.go.id', '::ffff:103.10.20.30', True),
         ('api-satusehat.kemkes.go.id', '127.0.0.1', False),
         ('api-satusehat.kemkes.go.id', '10.1.2.3', False),
         ('api-satusehat.kemkes.go.id', '169.254.169.254', False),
@@ -185,6 +188,8 @@ def test_local_name_that_resolves_elsewhere(configure, monkeypatch, addresses):
         ('api-satusehat.kemkes.go.id', '::1', False),
         ('localhost', '127.0.0.1', True),
         ('localhost', '::1', True),
+        ('localhost', '::ffff:127.0.0.1', True),
+        ('localhost', '::ffff:103.10.20.30', False),
         ('localhost', '103.10.20.30', False),
         ('evil.example', '103.10.20.30', False),
         ])

@@ -8,6 +8,7 @@ import pytest
 from trytond.modules.satusehat_integration.platform import token
 from trytond.modules.satusehat_integration.platform.client import Client
 from trytond.modules.satusehat_integration.platform.transport import Limits, Session
+from urllib3.connection import HTTPSConnection
 
 PATH = '/fhir-r4/v1/Encounter'
 PATIENT = {'resourceType': 'Patient', 'id': 'P00000000001'}
@@ -31,6 +32,22 @@ def test_trusted(door, wire, tls_context, tmp_path, trust):
     assert post(server).outcome == 'ok'
     assert server.connections == 1
     assert server.requests[0].body == b'{"nik": 1}'
+
+
+def test_least_protocol(
+        door, wire, tls_context, tmp_path, trust, monkeypatch):
+    path = wire.certificate(tmp_path)
+    trust(path)
+    server = door(wire.says(wire.reply(200, PATIENT)), tls_context(path))
+    least = []
+    connect = HTTPSConnection.connect
+
+    def watched(connection):
+        connect(connection)
+        least.append(connection.sock.context.minimum_version)
+    monkeypatch.setattr(HTTPSConnection, 'connect', watched)
+    assert post(server, Session()).outcome == 'ok'
+    assert least == [ssl.TLSVersion.TLSv1_2]
 
 
 @pytest.mark.parametrize('trusted, options, reason', [

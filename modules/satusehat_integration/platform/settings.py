@@ -133,8 +133,12 @@ def _check_loopback(host):
         if not _NAME.fullmatch(host):
             raise ConfigurationError('local_url', 'host') from None
         addresses = _resolve(host)
-    if not addresses or not all(a.is_loopback for a in addresses):
+    if not addresses or not all(_is_plain_loopback(a) for a in addresses):
         raise ConfigurationError('local_url', 'not_loopback')
+
+
+def _is_plain_loopback(address):
+    return address.is_loopback and not getattr(address, 'ipv4_mapped', None)
 
 
 def _resolve(host):
