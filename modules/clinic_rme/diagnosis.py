@@ -5,7 +5,6 @@ from collections import Counter
 
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, fields
-from trytond.transaction import Transaction
 
 from .encounter import now
 from .exceptions import DiagnosisRankError
@@ -24,9 +23,6 @@ class Diagnosis(EncounterPartMixin, ModelSQL, ModelView):
         help="1 is the primary diagnosis.")
     note = fields.Char("Note", states=part_states)
     recorded_at = fields.DateTime("Recorded at", required=True, readonly=True)
-    recorded_by = fields.Many2One(
-        'company.employee', "Recorded by", readonly=True,
-        ondelete='RESTRICT')
 
     @classmethod
     def __setup__(cls):
@@ -38,10 +34,6 @@ class Diagnosis(EncounterPartMixin, ModelSQL, ModelView):
     @classmethod
     def default_recorded_at(cls):
         return now()
-
-    @classmethod
-    def default_recorded_by(cls):
-        return Transaction().context.get('employee')
 
     @fields.depends('encounter', 'rank', '_parent_encounter.diagnoses')
     def on_change_encounter(self):

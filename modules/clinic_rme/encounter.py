@@ -31,7 +31,9 @@ PASSED = {
     'finished': 'finished_at',
     }
 TIMES = list(PASSED.values())
-FIXED = {'number', 'company', 'state', 'cancelled_at', 'status_history'}
+GIVEN = {
+    'number', 'cancelled_at', 'registered_by', 'started_by', 'finished_by'}
+FIXED = GIVEN | {'company', 'state', 'status_history'}
 _closed = {'readonly': Eval('state').in_(CLOSED)}
 
 
@@ -226,9 +228,14 @@ class Encounter(UidMixin, Workflow, ModelSQL, ModelView):
 
     @fields.depends('patient')
     def _set_banner(self):
+        pool = Pool()
+        FieldAccess = pool.get('ir.model.field.access')
         for name in _BANNER:
-            setattr(self, f'patient_{name}',
-                getattr(self.patient, name) if self.patient else None)
+            if FieldAccess.check(
+                    self.__name__, [f'patient_{name}'],
+                    raise_exception=False):
+                setattr(self, f'patient_{name}',
+                    getattr(self.patient, name) if self.patient else None)
 
     @classmethod
     def get_banner(cls, encounters, names):
@@ -248,11 +255,11 @@ class Encounter(UidMixin, Workflow, ModelSQL, ModelView):
         pool = Pool()
         Configuration = pool.get('clinic.configuration')
         values = super().preprocess_values(mode, values)
-        if mode == 'create' and not values.get('number'):
+        if mode == 'create':
             sequence = Configuration(1).get_multivalue(
                 'encounter_sequence',
                 company=values.get('company', cls.default_company()))
-            values['number'] = sequence.get()
+            values.update(dict.fromkeys(GIVEN), number=sequence.get())
         return values
 
     @classmethod
@@ -264,8 +271,7 @@ class Encounter(UidMixin, Workflow, ModelSQL, ModelView):
     def check_times(cls, encounters, field_names=None):
         """Refuse times in the future or out of order.
 
-        Raises EncounterTimeError.  The platform refuses both as well
-        (SATUSEHAT is not asked to find our typing errors).
+        Raises EncounterTimeError.
         """
         if field_names and not field_names & {*TIMES}:
             return
@@ -295,7 +301,8 @@ class Encounter(UidMixin, Workflow, ModelSQL, ModelView):
             mode, encounters, values=values, external=external)
         if mode == 'delete':
             for encounter in encounters:
-                if encounter.state != 'planned':
+                if (encounter.state != 'planned'
+                        or encounter.vital_signs or encounter.diagnoses):
                     raise EncounterAccessError(gettext(
                             'clinic_rme.msg_encounter_delete',
                             encounter=encounter.rec_name))
@@ -344,7 +351,8 @@ class Encounter(UidMixin, Workflow, ModelSQL, ModelView):
                     If(Eval('state') == 'in_progress', 'warning',
                         If(Eval('state') == 'finished', 'success', '')))),
             ('/form//image[@name="tryton-warning"]', 'states', {
-                    'invisible': Eval('patient_allergy_status') == 'none_known',
+                    'invisible': ~Eval('patient_allergy_status', '').in_(
+                        ['not_asked', 'listed']),
                     }),
             ]
 

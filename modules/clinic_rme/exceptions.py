@@ -28,6 +28,10 @@ class PatientAccessError(AccessError):
     pass
 
 
+class ServiceAccessError(AccessError):
+    pass
+
+
 class EncounterAccessError(AccessError):
     pass
 

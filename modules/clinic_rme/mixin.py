@@ -5,7 +5,9 @@ import uuid
 
 from trytond.i18n import gettext
 from trytond.model import Unique, fields
+from trytond.pool import Pool
 from trytond.pyson import Eval
+from trytond.transaction import Transaction
 
 from .exceptions import EncounterAccessError
 
@@ -53,6 +55,24 @@ class EncounterPartMixin(UidMixin):
             })
     encounter_open = fields.Function(
         fields.Boolean("Encounter Open"), 'on_change_with_encounter_open')
+    recorded_by = fields.Many2One(
+        'company.employee', "Recorded by", readonly=True,
+        ondelete='RESTRICT',
+        help="The employee who made the entry.")
+
+    @classmethod
+    def default_recorded_by(cls):
+        pool = Pool()
+        User = pool.get('res.user')
+        employee = User(Transaction().user).employee
+        return employee.id if employee else None
+
+    @classmethod
+    def preprocess_values(cls, mode, values):
+        values = super().preprocess_values(mode, values)
+        if mode == 'create':
+            values['recorded_by'] = cls.default_recorded_by()
+        return values
 
     @fields.depends('encounter', '_parent_encounter.state')
     def on_change_with_encounter_open(self, name=None):
@@ -67,6 +87,9 @@ class EncounterPartMixin(UidMixin):
         if mode == 'write' and 'encounter' in values:
             raise EncounterAccessError(
                 gettext('clinic_rme.msg_encounter_part_move'))
+        if mode == 'write' and values.keys() & {'recorded_by', 'recorded_at'}:
+            raise EncounterAccessError(
+                gettext('clinic_rme.msg_encounter_part_author'))
         for record in records:
             if record.encounter.is_closed:
                 raise EncounterAccessError(gettext(

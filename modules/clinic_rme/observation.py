@@ -4,7 +4,7 @@
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, fields
 from trytond.pool import Pool
-from trytond.transaction import Transaction
+from trytond.tools import timezone
 
 from .encounter import now
 from .exceptions import VitalSignsValidationError
@@ -36,9 +36,6 @@ class VitalSigns(EncounterPartMixin, ModelSQL, ModelView):
 
     measured_at = fields.DateTime(
         "Measured at", required=True, states=part_states)
-    recorded_by = fields.Many2One(
-        'company.employee', "Recorded by", readonly=True,
-        ondelete='RESTRICT')
     systolic = fields.Integer(
         "Systolic", domain=_within('systolic'), states=part_states,
         help="mmHg, 40 to 300.")
@@ -80,10 +77,6 @@ class VitalSigns(EncounterPartMixin, ModelSQL, ModelView):
     def default_measured_at(cls):
         return now()
 
-    @classmethod
-    def default_recorded_by(cls):
-        return Transaction().context.get('employee')
-
     @fields.depends(*RANGES)
     def on_change_notify(self):
         notifications = super().on_change_notify()
@@ -104,9 +97,14 @@ class VitalSigns(EncounterPartMixin, ModelSQL, ModelView):
             yield gettext('clinic_rme.msg_vital_signs_blood_pressure')
 
     @classmethod
+    def _validate(cls, records, field_names=None):
+        # Before the domains, whose message does not tell the limits
+        cls.check_plausible(records, field_names)
+        super()._validate(records, field_names=field_names)
+
+    @classmethod
     def validate_fields(cls, records, field_names):
         super().validate_fields(records, field_names)
-        cls.check_plausible(records, field_names)
         cls.check_measured_at(records, field_names)
 
     @classmethod
@@ -145,4 +143,8 @@ class VitalSigns(EncounterPartMixin, ModelSQL, ModelView):
     def get_rec_name(self, name):
         pool = Pool()
         Lang = pool.get('ir.lang')
-        return Lang.get().strftime(self.measured_at)
+        if not self.measured_at:
+            return ''
+        zone = timezone.ZoneInfo(self.encounter.company.timezone)
+        return Lang.get().strftime(
+            self.measured_at.replace(tzinfo=timezone.UTC).astimezone(zone))

@@ -92,9 +92,22 @@ class Party(metaclass=PoolMeta):
     @fields.depends(methods=['_notify_nik', '_notify_namesake'])
     def on_change_notify(self):
         notifications = super().on_change_notify()
-        notifications.extend(self._notify_nik())
-        notifications.extend(self._notify_namesake())
+        if self._may_be_told():
+            notifications.extend(self._notify_nik())
+            notifications.extend(self._notify_namesake())
         return notifications
+
+    @classmethod
+    def _may_be_told(cls):
+        # A notice tells of other persons: only to who may look for them
+        pool = Pool()
+        Access = pool.get('ir.model.access')
+        FieldAccess = pool.get('ir.model.field.access')
+        return (
+            Access.check(cls.__name__, raise_exception=False)
+            and FieldAccess.check(
+                cls.__name__, ['nik', 'birth_date', 'sex'],
+                raise_exception=False))
 
     @fields.depends('nik', 'birth_date', 'sex')
     def _notify_nik(self):

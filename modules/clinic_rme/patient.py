@@ -8,7 +8,7 @@ from trytond.model import (
     DeactivableMixin, Index, ModelSQL, ModelView, Unique, fields)
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, check_access
 
 from .exceptions import AllergyStatusError, PatientAccessError
 from .party import SEXES
@@ -113,11 +113,24 @@ class Patient(DeactivableMixin, ModelSQL, ModelView):
         code = operand
         if operator.endswith('like') and isinstance(operand, str):
             code = operand.strip('%') + '%'
-        return [bool_op,
+        domain = [bool_op,
             ('medical_record_number', operator, operand, *extra),
             ('party.name', operator, operand, *extra),
-            ('party.nik', operator, code, *extra),
             ]
+        if cls._may_find_by_nik():
+            domain.append(('party.nik', operator, code, *extra))
+        return domain
+
+    @classmethod
+    def _may_find_by_nik(cls):
+        # Searchers run without access check
+        pool = Pool()
+        FieldAccess = pool.get('ir.model.field.access')
+        if not Transaction().user:
+            return True
+        with check_access():
+            return FieldAccess.check(
+                cls.__name__, ['nik'], raise_exception=False)
 
     @classmethod
     def preprocess_values(cls, mode, values):
@@ -145,11 +158,20 @@ class Patient(DeactivableMixin, ModelSQL, ModelView):
         if field_names and not field_names & {'allergy_status', 'allergies'}:
             return
         for patient in patients:
-            if (patient.allergy_status == 'listed') != bool(
-                    patient.allergies):
-                raise AllergyStatusError(gettext(
-                        'clinic_rme.msg_patient_allergy_status',
-                        patient=patient.rec_name))
+            patient.check_allergies(patient.allergies)
+
+    def check_allergies(self, allergies):
+        "Raise AllergyStatusError if the list contradicts the status"
+        if (self.allergy_status == 'listed') != bool(allergies):
+            raise AllergyStatusError(gettext(
+                    'clinic_rme.msg_patient_allergy_status',
+                    patient=self.rec_name))
+
+    @classmethod
+    def write(cls, *args):
+        # The list is complete only after the last of its changes
+        with Transaction().set_context(_allergies_of_patient=True):
+            super().write(*args)
 
     @classmethod
     def check_modification(cls, mode, patients, values=None, external=False):
@@ -196,6 +218,24 @@ class Allergy(ModelSQL, ModelView):
     @classmethod
     def default_category(cls):
         return 'medication'
+
+    @classmethod
+    def check_modification(cls, mode, allergies, values=None, external=False):
+        super().check_modification(
+            mode, allergies, values=values, external=external)
+        if external and mode == 'write' and 'patient' in values:
+            raise PatientAccessError(
+                gettext('clinic_rme.msg_allergy_move'))
+        if (external
+                and mode in {'create', 'delete'}
+                and not Transaction().context.get('_allergies_of_patient')):
+            cls._check_status(
+                allergies, removed=allergies if mode == 'delete' else [])
+
+    @classmethod
+    def _check_status(cls, allergies, removed):
+        for patient in {a.patient for a in allergies}:
+            patient.check_allergies(set(patient.allergies) - set(removed))
 
 
 def age_text(birth_date, today):

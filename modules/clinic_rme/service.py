@@ -1,16 +1,32 @@
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
+from trytond.i18n import gettext
 from trytond.model import (
     DeactivableMixin, ModelSQL, ModelView, Unique, fields)
 from trytond.pyson import Eval
 from trytond.transaction import Transaction
 
+from .exceptions import ServiceAccessError
 from .mixin import UidMixin
 
 
-class Unit(UidMixin, DeactivableMixin, ModelSQL, ModelView):
+class _PlacedMixin(UidMixin):
+    __slots__ = ()
+    _place = None
+
+    @classmethod
+    def check_modification(cls, mode, records, values=None, external=False):
+        super().check_modification(
+            mode, records, values=values, external=external)
+        if external and mode == 'write' and cls._place in values:
+            raise ServiceAccessError(
+                gettext('clinic_rme.msg_service_move'))
+
+
+class Unit(_PlacedMixin, DeactivableMixin, ModelSQL, ModelView):
     __name__ = 'clinic.unit'
+    _place = 'company'
 
     company = fields.Many2One(
         'company.company', "Branch", required=True, ondelete='RESTRICT',
@@ -48,8 +64,9 @@ class Unit(UidMixin, DeactivableMixin, ModelSQL, ModelView):
         return 'general'
 
 
-class Room(UidMixin, DeactivableMixin, ModelSQL, ModelView):
+class Room(_PlacedMixin, DeactivableMixin, ModelSQL, ModelView):
     __name__ = 'clinic.room'
+    _place = 'unit'
 
     unit = fields.Many2One(
         'clinic.unit', "Service Unit", required=True, ondelete='RESTRICT',

@@ -1,0 +1,249 @@
+# This file is part of Klinik RME.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"""A clinic of two branches, and calls to it as clients make them."""
+
+import datetime as dt
+import unittest
+from contextlib import contextmanager
+
+from proteus.config import TrytondConfig
+from trytond.modules.company.tests import create_company, create_employee
+from trytond.modules.currency.tests import create_currency
+from trytond.pool import Pool
+from trytond.tests.test_tryton import DB_NAME, activate_module, drop_db
+from trytond.transaction import Transaction
+
+ROLES = (
+    'registration', 'nurse', 'doctor', 'pharmacist', 'cashier', 'admin')
+PROFESSIONS = {
+    'registration': 'registration',
+    'nurse': 'nurse',
+    'doctor': 'general_practitioner',
+    'pharmacist': 'pharmacist',
+    'cashier': 'cashier',
+    'admin': 'administrator',
+    }
+CODES = {
+    'J06.9': "Acute upper respiratory infection, unspecified",
+    'I10': "Essential (primary) hypertension",
+    'R50.9': "Fever, unspecified",
+    }
+CHILDREN = ('clinic.vital_signs', 'clinic.diagnosis')
+VISIT_MODELS = (
+    'clinic.encounter', 'clinic.encounter.status', *CHILDREN)
+
+
+def ago(**kwargs):
+    "The time before now, UTC, in whole seconds"
+    return dt.datetime.now(dt.timezone.utc).replace(
+        microsecond=0, tzinfo=None) - dt.timedelta(**kwargs)
+
+
+def group_ids(*roles):
+    "The database ids of the groups of the roles"
+    ModelData = Pool().get('ir.model.data')
+    return [ModelData.get_id('clinic_rme', f'group_{r}') for r in roles]
+
+
+def create_user(login, roles, company, employee=None):
+    "Create a user of the branch with the groups of the roles, return the id"
+    User = Pool().get('res.user')
+    user, = User.create([{
+                'name': login.title(),
+                'login': login,
+                'groups': [('add', group_ids(*roles))],
+                'companies': [('add', [company.id])],
+                'company': company.id,
+                'employees': [('add', [employee.id] if employee else [])],
+                'employee': employee.id if employee else None,
+                }])
+    return user.id
+
+
+def create_branch(name, currency):
+    """Create a branch with a unit and its room, staff and a user per role.
+
+    Returns the ids by kind; the user of each role is called as the role,
+    with the name of the branch after it.
+    """
+    pool = Pool()
+    Unit = pool.get('clinic.unit')
+    company = create_company(f"Klinik {name.title()}", currency=currency)
+    unit, = Unit.create([{
+                'company': company.id,
+                'code': 'UMUM',
+                'name': "Poli Umum",
+                'rooms': [('create', [{'code': 'R1', 'name': "Ruang 1"}])],
+                }])
+    branch = {
+        'company': company.id, 'unit': unit.id, 'room': unit.rooms[0].id}
+    for role in ROLES:
+        employee = create_employee(company, f"{role} {name}".title())
+        employee.profession = PROFESSIONS[role]
+        employee.save()
+        branch[role] = employee.id
+        create_user(f'{role}-{name}', [role], company, employee)
+    create_user(f'everything-{name}', ROLES, company)
+    create_user(f'nobody-{name}', [], company)
+    return branch
+
+
+def create_clinic():
+    "Create branches, codes and patients, return their ids"
+    pool = Pool()
+    ICD10 = pool.get('clinic.icd10')
+    Patient = pool.get('clinic.patient')
+    Party = pool.get('party.party')
+    User = pool.get('res.user')
+    currency = create_currency('IDR')
+    branches = {
+        name: create_branch(name, currency) for name in ['kota', 'desa']}
+    User.write([User(1)], {
+            'companies': [
+                ('add', [b['company'] for b in branches.values()])],
+            'company': branches['kota']['company'],
+            'company_filter': 'all',
+            })
+    codes = ICD10.create([
+            {'code': c, 'name': n, 'edition': "Test"}
+            for c, n in CODES.items()])
+    people = Party.create([
+            {'name': "Ardianto Putra", 'nik': '3174010101920001',
+                'birth_date': dt.date(1992, 1, 1), 'sex': 'male'},
+            {'name': "Claudia Sintia",
+                'birth_date': dt.date(1989, 11, 3), 'sex': 'female'},
+            ])
+    patients = Patient.create([{'party': p.id} for p in people])
+    return {
+        **branches,
+        'codes': [c.id for c in codes],
+        'people': [p.id for p in people],
+        'patients': [p.id for p in patients],
+        }
+
+
+class Remote:
+    """What a user does over RPC.
+
+    Each call runs in a transaction of its own, with the user's rights, and
+    is rolled back when it fails: what the server does with a client's call.
+    """
+
+    def __init__(self, login):
+        self.config = TrytondConfig(user=login)
+        self.login = login
+
+    def __call__(self, model, method, *args, **context):
+        proxy = self.config.get_proxy(model)
+        return getattr(proxy, method)(
+            *args, {**self.config.context, **context})
+
+    def create(self, model, **values):
+        "Create one record, return its id"
+        id_, = self(model, 'create', [values])
+        return id_
+
+    def read(self, model, id_, *names):
+        "Return the values of the record by field name"
+        row, = self(model, 'read', [id_], list(names))
+        return row
+
+    def search(self, model, domain):
+        "Return the ids of the records"
+        return self(model, 'search', domain, 0, None, None)
+
+
+class RemoteTestCase(unittest.TestCase):
+    "Tests that call a clinic with committed data over RPC"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        drop_db()
+        activate_module('clinic_rme')
+        with Transaction().start(DB_NAME, 1) as transaction:
+            cls.clinic = create_clinic()
+            transaction.commit()
+        cls.remotes = {}
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.remotes.clear()
+        drop_db()
+        super().tearDownClass()
+
+    @property
+    def patient(self):
+        return self.clinic['patients'][0]
+
+    def user(self, login):
+        "Return what the user does over RPC; a role alone is of the first branch"
+        if login != 'admin!' and '-' not in login:
+            login += '-kota'
+        login = login.rstrip('!')
+        if login not in self.remotes:
+            self.remotes[login] = Remote(login)
+        return self.remotes[login]
+
+    @property
+    def root(self):
+        "The built-in administrator, who has every group and every branch"
+        return self.user('admin!')
+
+    @contextmanager
+    def database(self):
+        "Look at the database without access checks"
+        with Transaction().start(DB_NAME, 0, readonly=True):
+            yield Pool()
+
+    def content(self, *models):
+        "Return every value of every record, for comparison"
+        with self.database() as pool:
+            return {
+                name: {
+                    r.id: {
+                        fname: _plain(getattr(r, fname))
+                        for fname, field in r._fields.items()
+                        if fname not in {'write_date', 'write_uid'}
+                        and not hasattr(field, 'getter')}
+                    for r in pool.get(name).search([])}
+                for name in models}
+
+    def visit_values(self, branch='kota', **values):
+        "Return the values of a planned visit that can be finished"
+        places = self.clinic[branch]
+        return {
+            'company': places['company'],
+            'patient': self.patient,
+            'practitioner': places['doctor'],
+            'unit': places['unit'],
+            'room': places['room'],
+            'vital_signs': [
+                ('create', [{'systolic': 120, 'diastolic': 80}])],
+            'diagnoses': [('create', [{'code': self.clinic['codes'][0]}])],
+            **values}
+
+    def create_visit(self, state='planned', branch='kota', **values):
+        "Create a visit and press the buttons up to the state, return its id"
+        buttons = {
+            'planned': [],
+            'arrived': ['arrive'],
+            'in_progress': ['arrive', 'start'],
+            'finished': ['arrive', 'start', 'finish'],
+            'cancelled': ['cancel'],
+            }[state]
+        doctor = self.user(f'doctor-{branch}')
+        visit = doctor.create(
+            'clinic.encounter', **self.visit_values(branch, **values))
+        for button in buttons:
+            doctor('clinic.encounter', button, [visit])
+        return visit
+
+    def state(self, visit):
+        return self.root.read('clinic.encounter', visit, 'state')['state']
+
+
+def _plain(value):
+    if isinstance(value, (list, tuple)):
+        return [str(v) for v in value]
+    return value if value is None else str(value)
