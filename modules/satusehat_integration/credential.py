@@ -32,6 +32,7 @@ class Credential(ModelSQL, ModelView):
         'company.company', "Branch", required=True, ondelete='RESTRICT')
     environment = fields.Selection(
         ENVIRONMENTS, "Environment", required=True, sort=False)
+    environment_string = environment.translated('environment')
     organization_id = fields.Char(
         "Organization ID", required=True,
         help="The number of the facility on the platform.")
