@@ -37,7 +37,7 @@ def process(service, bundle, base):
     issues of the step that fails, and then nothing has been stored
     (SATUSEHAT, validation: rules 20011 and 20017 to 20021 for the entries).
     """
-    if bundle.get('type') not in {'transaction', 'batch'}:
+    if bundle.get('type') not in ['transaction', 'batch']:
         raise refused_by_store(
             'unparseable_resource', 'invalid Bundle type', 'Bundle.type')
     if bundle['type'] == 'batch':
@@ -100,18 +100,18 @@ def _full_url_issues(items):
             number, reason = defect
             yield Issue('value', numbered(
                 reason.format(type=type_, url=full_url), number), here)
-        seen.add(full_url)
+        seen.add(str(full_url))
 
 
 def _full_url_defect(full_url, item, seen):
     element = 'Invalid element {type}.fullUrl due to '
-    if not full_url:
+    if not full_url or not isinstance(full_url, str):
         return 20021, 'Invalid resource {type} due to missing fullUrl element'
     if full_url in seen:
         return 20020, element + 'duplicate fullUrl: {url}'
     if _method(item) == 'PUT':
         return None
-    if not isinstance(full_url, str) or not full_url.startswith('urn:uuid'):
+    if not full_url.startswith('urn:uuid'):
         return 20018, (
             element + "invalid fullUrl format. It must begin with 'urn:uuid'")
     if not full_url.startswith('urn:uuid:'):
@@ -142,10 +142,10 @@ def _entry(position, item):
         raise refused_by_store(
             'unparseable_resource', 'missing required field "resource"', here)
     method = _method(item)
-    url = (item.get('request') or {}).get('url') if method else None
+    url = item['request'].get('url') if method else None
     match = TARGET.fullmatch(str(url or '').strip('/'))
     type_ = resource.get('resourceType')
-    if method not in {'POST', 'PUT'} or not match or match[1] != type_ or (
+    if method not in ['POST', 'PUT'] or not match or match[1] != type_ or (
             bool(match[2]) != (method == 'PUT')):
         raise refused_by_store(
             'unparseable_resource', 'invalid request of the entry',

@@ -6,6 +6,8 @@ The names of the platform's own checks are known, the content of some is not;
 only what is published or was observed is checked here.
 """
 
+import re
+
 from .outcome import Issue, numbered
 from .walk import EXTENSIONS, concepts, values
 
@@ -55,7 +57,7 @@ def encounter_length(rule, found, context):
     SATUSEHAT, validation dictionary, rule 10840.
     """
     inpatient = 'IMP' in values(context.resource, 'class.code')
-    allowed = {'d'} if inpatient else {'h', 'min'}
+    allowed = ['d'] if inpatient else ['h', 'min']
     for expression, value in found:
         code = value.get('code') if isinstance(value, dict) else None
         if code not in allowed:
@@ -79,8 +81,8 @@ def prescription_identifiers(rule, found, context):
 
     SATUSEHAT, validation dictionary, rules 10388 and 10389.
     """
-    systems = {
-        value.get('system') for _, value in found if isinstance(value, dict)}
+    systems = [
+        value.get('system') for _, value in found if isinstance(value, dict)]
     type_ = context.resource['resourceType']
     for kind in ('prescription', 'prescription-item'):
         system = f'{SYSTEM_IDS}/{kind}/{context.organization}'
@@ -109,7 +111,28 @@ def expiry_after_occurrence(rule, found, context):
                 rule, expression, f'Invalid date time value : {value}')
 
 
+def address_parent(rule, found, context):
+    """A region lies in the region named one level above.
+
+    SATUSEHAT, validation dictionary: village in district, district in city,
+    city in province (10621 to 10623 and 10633 to 10635).
+    """
+    parent = {10: 'district', 6: 'city', 4: 'province'}[rule['digits']]
+    for expression, value in found:
+        address = re.match(r'\w+\.address\[(\d+)\]', expression)
+        above = address and values(
+            context.resource['address'][int(address[1])],
+            'extension[administrativeCode].extension'
+            f'[{parent}].valueCode')
+        if above and not str(value).startswith(str(above[0])):
+            yield _issue(
+                rule, expression,
+                f"Code not found: '{value}' in system: "
+                f'{rule["systems"][0]}')
+
+
 CHECKS = {
     check.__name__: check for check in (
         status_history, service_provider, encounter_length, one_kfa_code,
-        prescription_identifiers, ihs_identifier, expiry_after_occurrence)}
+        prescription_identifiers, ihs_identifier, expiry_after_occurrence,
+        address_parent)}

@@ -5,10 +5,15 @@
 import re
 from datetime import date, datetime, timedelta, timezone
 
+FIRST = datetime.min.replace(tzinfo=timezone.utc)
+LAST = datetime.max.replace(tzinfo=timezone.utc)
 FIRST_DAY = datetime(2014, 6, 3, tzinfo=timezone.utc)
 DATE_TIME = re.compile(
     r'\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})',
     re.ASCII)
+MOMENT = re.compile(
+    r'(\d{4}-\d{2}-\d{2}T\d{2}:\d{2})(:\d{2})?(\.\d{1,9})?'
+    r'(Z|[+-]\d{2}:\d{2})?', re.ASCII)
 DATE = re.compile(r'\d{4}(-\d{2}(-\d{2})?)?', re.ASCII)
 
 
@@ -29,7 +34,7 @@ def parse_date_time(text):
 
 
 def parse_date(text):
-    """Return (first day, last month and day given) of a FHIR date.
+    """Return the first day (a date) of a FHIR date of any precision.
 
     Raises ValueError when `text` is no date.
     """
@@ -51,54 +56,52 @@ def in_window(moment, now, future=False):
 def interval(text):
     """Return the (start, end) instants a search value or element covers.
 
-    `end` is exclusive. Takes dates of any precision and dateTimes, with or
-    without zone; raises ValueError otherwise.
+    `end` is exclusive; for an instant both are the same. Takes dates of any
+    precision and dateTimes, without zone as UTC; raises ValueError.
     """
     if isinstance(text, str) and DATE.fullmatch(text):
         first = parse_date(text)
         start = datetime(
             first.year, first.month, first.day, tzinfo=timezone.utc)
-        try:
-            return start, _next(start, len(text))
-        except OverflowError as error:
-            raise ValueError(f'out of range: {text!r}') from error
-    moment = datetime.fromisoformat(_zoned(text))
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
+        return start, _next(start, len(text))
+    moment = _moment(text)
     return moment, moment
 
 
-def _zoned(text):
-    if not isinstance(text, str):
+def _moment(text):
+    match = isinstance(text, str) and MOMENT.fullmatch(text)
+    if not match:
         raise ValueError(f'not a date: {text!r}')
-    text = text[:-1] + '+00:00' if text.endswith('Z') else text
-    return re.sub(
-        r'\.(\d+)', lambda m: '.' + m[1][:6].ljust(6, '0'), text)
+    minutes, seconds, fraction, zone = match.groups()
+    return parse_date_time(
+        f'{minutes}{seconds or ":00"}{fraction or ""}{zone or "Z"}')
 
 
 def _next(start, precision):
-    if precision == 4:
-        return start.replace(year=start.year + 1)
-    if precision == 7:
-        year, month = divmod(start.year * 12 + start.month, 12)
-        return start.replace(year=year, month=month + 1)
-    return start + timedelta(days=1)
+    try:
+        if precision == 4:
+            return start.replace(year=start.year + 1)
+        if precision == 7:
+            year, month = divmod(start.year * 12 + start.month, 12)
+            return start.replace(year=year, month=month + 1)
+        return start + timedelta(days=1)
+    except (OverflowError, ValueError):
+        return LAST
 
 
-COMPARE = {
-    'eq': lambda a, b: _overlap(a, b),
-    'ne': lambda a, b: not _overlap(a, b),
-    'ge': lambda a, b: a[1] >= b[0],
-    'le': lambda a, b: a[0] <= b[0] or a[0] < b[1],
-    'gt': lambda a, b: a[1] > b[1] or (a[0] == a[1] and a[0] > b[1]),
-    'lt': lambda a, b: a[0] < b[0],
-    }
+def covered(element):
+    """Return the (start, end) of an element: a date, a dateTime or a Period.
 
-
-def _overlap(a, b):
-    if a[0] == a[1] or b[0] == b[1]:
-        return a[0] <= b[1] and b[0] <= a[1]
-    return a[0] < b[1] and b[0] < a[1]
+    A Period without start or end has none; raises ValueError.
+    """
+    if not isinstance(element, dict):
+        return interval(element)
+    start, end = element.get('start'), element.get('end')
+    if start is None and end is None:
+        raise ValueError('an empty period')
+    return (
+        interval(start)[0] if start is not None else FIRST,
+        interval(end)[1] if end is not None else LAST)
 
 
 def matches(element, condition):
@@ -111,7 +114,21 @@ def matches(element, condition):
         prefix, value = 'eq', condition
     wanted = interval(value)
     try:
-        found = interval(element)
+        found = covered(element)
     except ValueError:
         return False
     return COMPARE[prefix](found, wanted)
+
+
+def _overlap(a, b):
+    return (a[0] < b[1] and b[0] < a[1]) or a[0] == b[0]
+
+
+COMPARE = {
+    'eq': _overlap,
+    'ne': lambda a, b: not _overlap(a, b),
+    'ge': lambda a, b: a[1] > b[0] or a[0] >= b[0],
+    'le': lambda a, b: a[0] < b[1] or a[0] <= b[0],
+    'gt': lambda a, b: a[1] > b[1] or (b[0] < b[1] <= a[0]),
+    'lt': lambda a, b: a[0] < b[0],
+    }

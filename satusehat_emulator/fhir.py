@@ -36,7 +36,7 @@ def _writable(type_):
 
 def _pairs():
     return parse_qsl(
-        request.query_string.decode('ascii', 'replace'),
+        request.query_string.decode('utf-8', 'replace'),
         keep_blank_values=True)
 
 

@@ -45,8 +45,9 @@ def _tokens(value):
         yield None, str(value).lower() if isinstance(value, bool) else value
     for concept in concepts(value):
         text = concept.get('code', concept.get('value'))
-        if isinstance(text, str):
-            yield concept.get('system'), text
+        system = concept.get('system')
+        if isinstance(text, str) and isinstance(system, (str, type(None))):
+            yield system, text
 
 
 def _references(value):
@@ -62,9 +63,11 @@ EXTRACT = {'token': _tokens, 'reference': _references}
 def own_identifiers(resource):
     "Return the sorted (system, value) the client gave a resource."
     identifiers = values(resource, 'identifier')
-    return sorted({
-        (str(i.get('system')), str(i.get('value'))) for i in identifiers
-        if isinstance(i, dict) and i.get('system') not in SERVER_SYSTEMS})
+    found = {
+        (str(i.get('system')), str(i.get('value')))
+        for i in identifiers if isinstance(i, dict)}
+    return sorted(
+        pair for pair in found if pair[0] not in SERVER_SYSTEMS)
 
 
 def keys(resource):

@@ -41,7 +41,8 @@ def resource(request, type_):
     if request.mimetype not in JSON_TYPES:
         raise invalid_headers(request)
     body = parse(request.get_data())
-    if not isinstance(body, dict) or not body.get('resourceType'):
+    if not isinstance(body, dict) or (
+            not isinstance(body.get('resourceType'), str)):
         raise _unreadable('Failed to unmarshal request payload', 20008)
     if body['resourceType'] != type_:
         raise refused_by_store(

@@ -97,16 +97,7 @@ def _date_filter(path, text):
     except ValueError as error:
         raise invalid(f'Invalid query parameter: {text}') from error
     return lambda body: any(
-        _date_matches(value, text) for value in values(body, path))
-
-
-def _date_matches(value, text):
-    if isinstance(value, dict):
-        if text[:2] in {'le', 'lt'}:
-            return dates.matches(value.get('start', '0001'), text)
-        return dates.matches(value.get('end', value.get('start')), text) or (
-            dates.matches(value.get('start'), text))
-    return dates.matches(value, text)
+        dates.matches(value, text) for value in values(body, path))
 
 
 def check_special(query):

@@ -104,7 +104,7 @@ def _check_element(name, child, definition, here):
 def _check_value(value, type_, here):
     if type_ == 'Resource':
         type_ = value.get('resourceType') if isinstance(value, dict) else type_
-        if not isinstance(type_, str):
+        if not isinstance(type_, str) or not type_:
             raise Malformed('missing required field "resourceType"', here)
     if type_[0].isupper():
         _check_object(value, type_, here)

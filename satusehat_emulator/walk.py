@@ -65,8 +65,8 @@ def _children(expression, value, name, url):
 
 
 def _is_extension(item, url):
-    return isinstance(item, dict) and item.get('url') in {
-        url, EXTENSIONS + url}
+    return isinstance(item, dict) and item.get('url') in [
+        url, EXTENSIONS + url]
 
 
 def references(value, expression):
