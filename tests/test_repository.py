@@ -11,6 +11,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections import Counter
 from configparser import ConfigParser
 from pathlib import Path
@@ -124,13 +125,23 @@ def test_modules_do_not_know_the_emulator(path):
         if n.split('.')[0] == 'satusehat_emulator']
 
 
+def import_name(path):
+    """The name by which pytest imports a test file: bare, or below the
+    packages that hold it."""
+    names = [path.stem]
+    for folder in path.parents:
+        if not (ROOT / folder / '__init__.py').exists():
+            break
+        names.insert(0, folder.name)
+    return '.'.join(names)
+
+
 def test_test_files_are_told_apart():
-    """pytest imports a test file, and what it imports from its own folder, by
-    the bare name; a package `platform` here would hide Python's own."""
-    files = [p for p in PYTHON if p.parts[0] == 'tests']
-    names = Counter(p.name for p in files if p.name != 'conftest.py')
+    names = Counter(
+        import_name(p) for p in PYTHON
+        if p.parts[0] == 'tests' and p.name != 'conftest.py')
     assert not [name for name, count in names.items() if count > 1]
-    assert '__init__.py' not in names
+    assert not {n.split('.')[0] for n in names} & sys.stdlib_module_names
 
 
 def test_no_big_files():
