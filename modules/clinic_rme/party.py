@@ -6,6 +6,7 @@ import datetime as dt
 from trytond.i18n import gettext
 from trytond.model import Index, Unique, fields
 from trytond.pool import Pool, PoolMeta
+from trytond.tools import escape_wildcard
 from trytond.transaction import without_check_access
 
 from . import nik as nik_
@@ -134,7 +135,7 @@ class Party(metaclass=PoolMeta):
         others = self.__class__.search([
                 ('id', '!=', self.id),
                 ('birth_date', '=', self.birth_date),
-                ('name', 'ilike', self.name.strip()),
+                ('name', 'ilike', escape_wildcard(self.name.strip())),
                 ], limit=1)
         for other in others:
             yield ('warning', gettext(
