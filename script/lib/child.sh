@@ -45,3 +45,33 @@ child_ends_within() {
         sleep 0.1
     done
 }
+
+SERVERS=()
+
+# start_server OUTPUT ERRORS COMMAND...: runs it beside the script, in a
+# session of its own, so that a terminal's Ctrl-C reaches it only through
+# stop_servers. The kernel ends it if this script is killed outright.
+start_server() {
+    local output=$1 errors=$2 guard=()
+    shift 2
+    if setpriv --pdeathsig INT true 2>/dev/null; then
+        guard=(setpriv --pdeathsig INT)
+    fi
+    setsid "${guard[@]}" env --default-signal=INT "$@" \
+        </dev/null >>"$output" 2>>"$errors" &
+    SERVERS+=($!)
+}
+
+# stop_servers: ends all that start_server started, the last one first.
+stop_servers() {
+    local index
+    for ((index = ${#SERVERS[@]} - 1; index >= 0; index--)); do
+        CHILD=${SERVERS[index]}
+        kill -s INT "$CHILD" 2>/dev/null || true
+        child_ends_within 15 || warn "process $CHILD had to be killed"
+        kill -s KILL -- "-$CHILD" 2>/dev/null || true
+        wait "$CHILD" 2>/dev/null || true
+    done
+    CHILD=
+    SERVERS=()
+}

@@ -56,11 +56,20 @@ digest() {
     sha256sum "$@" | sha256sum | cut -d ' ' -f 1
 }
 
-# free_port: prints a TCP port of 127.0.0.1 that is free just now.
+# free_port [PORT]: prints a TCP port of 127.0.0.1 that is free just now, the
+# named one if that is.
 free_port() {
-    "$VENV/bin/python" -c '
+    "$VENV/bin/python" - "${1:-0}" <<'END'
 import socket
-with socket.socket() as listener:
-    listener.bind(("127.0.0.1", 0))
-    print(listener.getsockname()[1])'
+import sys
+for port in int(sys.argv[1]), 0:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(('127.0.0.1', port))
+        except OSError:
+            continue
+        print(listener.getsockname()[1])
+        break
+END
 }
