@@ -30,16 +30,17 @@ def apply_patch(document, operations):
 
 
 def _apply(document, operation):
-    if not isinstance(operation, dict) or operation.get('op') not in OPERATIONS:
-        raise PatchError(f'unknown operation: {operation!r}')
+    name = operation.get('op') if isinstance(operation, dict) else None
+    if not isinstance(name, str) or name not in OPERATIONS:
+        raise PatchError('unknown operation')
     tokens = parse_pointer(operation.get('path'))
-    return OPERATIONS[operation['op']](document, tokens, operation)
+    return OPERATIONS[name](document, tokens, operation)
 
 
 def parse_pointer(pointer):
     "Return the reference tokens of a JSON pointer; raises PatchError."
     if not isinstance(pointer, str) or (pointer and pointer[0] != '/'):
-        raise PatchError(f'not a JSON pointer: {pointer!r}')
+        raise PatchError('not a JSON pointer')
     return [
         token.replace('~1', '/').replace('~0', '~')
         for token in pointer.split('/')[1:]]

@@ -34,12 +34,15 @@ def patched_body(body, operations):
 
 
 def paths(operations):
-    "Return the reference tokens of each operation's path."
+    "Return the reference tokens of each operation's path; raises Refusal."
+    if not isinstance(operations, list) or not all(
+            isinstance(operation, dict) for operation in operations):
+        raise refused_by_store('invalid_patch', 'not a list of operations')
     try:
         return [
             parse_pointer(operation.get('path'))
-            for operation in operations if isinstance(operation, dict)]
-    except (PatchError, TypeError) as error:
+            for operation in operations]
+    except PatchError as error:
         raise refused_by_store('invalid_patch', str(error)) from error
 
 

@@ -13,6 +13,9 @@ from .settings import Settings
 from .store import Store
 
 
+POLL = 0.02
+
+
 class QuietHandler(WSGIRequestHandler):
     "Logs nothing: addresses carry identity numbers."
 
@@ -37,7 +40,7 @@ class Served:
         self._server = server(app, host, port)
         self.url = f'http://{host}:{self._server.server_port}'
         self._thread = threading.Thread(
-            target=self._server.serve_forever, daemon=True)
+            target=self._server.serve_forever, args=(POLL,), daemon=True)
         self._thread.start()
 
     def close(self):

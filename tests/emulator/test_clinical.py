@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 "The other clinical resources: accepted whole, refused when marred."
 
+import re
 from copy import deepcopy
 
 import pytest
@@ -101,7 +102,6 @@ def test_each_date_is_checked(api, visit, type_):
 
 
 def numbers_anywhere(response):
-    import re
     return {
         int(number) for text in texts(response)
         for number in re.findall(r'RuleNumber: (\d+)', text)}
