@@ -12,7 +12,6 @@ from .app import create_app
 from .settings import Settings
 from .store import Store
 
-
 POLL = 0.02
 
 

@@ -26,6 +26,7 @@ create table if not exists duplicate_key (
     type text not null, owner text, key text not null, id text not null);
 create unique index if not exists duplicate_key_unique
     on duplicate_key (type, ifnull(owner, ''), key);
+create index if not exists duplicate_key_id on duplicate_key (type, id);
 create table if not exists client (
     id text primary key, secret text not null, organization text not null,
     penalty_until real not null default 0);
@@ -167,7 +168,7 @@ class Store:
         """
         where, values = ['r.type = ?'], [type_]
         for alternatives in conditions:
-            clauses = [_term_clause(term) for term in alternatives]
+            clauses = [_term_clause(type_, term) for term in alternatives]
             where.append(
                 '(' + ' or '.join(sql for sql, _ in clauses) + ')'
                 if clauses else '0')
@@ -253,17 +254,15 @@ def _row(values):
     return Row(type_, id_, owner, created, json.loads(body))
 
 
-def _term_clause(term):
-    "Return (SQL, values) that hold where the resource r has the term."
+def _term_clause(type_, term):
+    "Return (SQL, values) that hold where a resource of the type has the term."
     param, system, value = term
-    sql = (
-        'exists (select 1 from term t where t.type = r.type '
-        'and t.id = r.id and t.param = ?')
-    values = [param]
+    sql = 'r.id in (select id from term where type = ? and param = ?'
+    values = [type_, param]
     if value:
-        sql += ' and t.value = ?'
+        sql += ' and value = ?'
         values.append(value)
     if system is not None:
-        sql += " and ifnull(t.system, '') = ?"
+        sql += " and ifnull(system, '') = ?"
         values.append(system)
     return sql + ')', values

@@ -3,6 +3,7 @@
 "Consent aside: KYC, master data, doors and the view from inside."
 
 import pytest
+from flask import Response
 
 from . import samples
 
@@ -98,19 +99,33 @@ def test_overview_is_escaped(api):
     assert '&lt;script&gt;' in page
 
 
-def test_doors(api, app):
-    from flask import Response
+EDGE = '<!doctype html><title>403</title>403 Forbidden'
+
+
+@pytest.mark.parametrize('status, body, content_type', [
+    (403, EDGE, 'text/html'), (503, 'no healthy upstream', 'text/plain'),
+    (504, 'Gateway Timeout', 'text/plain')])
+def test_fault_before_the_request(api, app, status, body, content_type):
+    "Scenarios 21 and 22, as far as a door lets them in: nothing is stored."
     doors = app.extensions['emulator'].doors
     doors.before.append(
-        lambda request: Response('no healthy upstream', 503)
+        lambda request: Response(body, status, content_type=content_type)
         if request.path.endswith('/Encounter') else None)
     response = api.post(samples.encounter('K-1'))
-    assert (response.status_code, response.data) == (
-        503, b'no healthy upstream')
+    assert response.status_code == status
+    assert response.get_data(as_text=True) == body
     assert response.headers['x-request-id']
+    assert api.get('/Location').status_code == 200
     doors.before.clear()
+    api.created(samples.encounter('K-1'))
+
+
+def test_fault_after_the_request(api, app):
+    "Scenario 22 when the platform has stored what it does not answer."
+    doors = app.extensions['emulator'].doors
     doors.after.append(
         lambda request, response: Response('Gateway Timeout', 504))
     assert api.post(samples.encounter('K-1')).status_code == 504
     doors.after.clear()
+    assert api.get('/Encounter', identifier='K-1').get_json()['total'] == 1
     assert api.post(samples.encounter('K-1')).status_code == 400
