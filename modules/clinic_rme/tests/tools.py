@@ -2,12 +2,13 @@
 # this repository contains the full copyright notices and license terms.
 """A clinic of two branches, and calls to it as clients make them."""
 
+import copy
 import datetime as dt
 import unittest
 from contextlib import contextmanager
 
 from proteus.config import TrytondConfig
-from trytond.modules.company.tests import create_company, create_employee
+from trytond.modules.company.tests import create_company
 from trytond.modules.currency.tests import create_currency
 from trytond.pool import Pool
 from trytond.tests.test_tryton import DB_NAME, activate_module, drop_db
@@ -45,10 +46,13 @@ def group_ids(*roles):
     return [ModelData.get_id('clinic_rme', f'group_{r}') for r in roles]
 
 
-def create_user(login, roles, company, employee=None):
-    "Create a user of the branch with the groups of the roles, return the id"
+def create_users(company, users):
+    """Create users of the branch.
+
+    `users` are tuples of login, roles and employee (or None).
+    """
     User = Pool().get('res.user')
-    user, = User.create([{
+    User.create([{
                 'name': login.title(),
                 'login': login,
                 'groups': [('add', group_ids(*roles))],
@@ -56,8 +60,22 @@ def create_user(login, roles, company, employee=None):
                 'company': company.id,
                 'employees': [('add', [employee.id] if employee else [])],
                 'employee': employee.id if employee else None,
-                }])
-    return user.id
+                } for login, roles, employee in users])
+
+
+def create_employees(company, branch):
+    "Create an employee of each role, return them by role"
+    pool = Pool()
+    Employee = pool.get('company.employee')
+    Party = pool.get('party.party')
+    people = Party.create(
+        [{'name': f"{role} {branch}".title()} for role in ROLES])
+    return dict(zip(ROLES, Employee.create([{
+                        'party': person.id,
+                        'company': company.id,
+                        'profession': PROFESSIONS[role],
+                        } for role, person in zip(ROLES, people, strict=True)]),
+            strict=True))
 
 
 def create_branch(name, currency):
@@ -75,17 +93,18 @@ def create_branch(name, currency):
                 'name': "Poli Umum",
                 'rooms': [('create', [{'code': 'R1', 'name': "Ruang 1"}])],
                 }])
-    branch = {
-        'company': company.id, 'unit': unit.id, 'room': unit.rooms[0].id}
-    for role in ROLES:
-        employee = create_employee(company, f"{role} {name}".title())
-        employee.profession = PROFESSIONS[role]
-        employee.save()
-        branch[role] = employee.id
-        create_user(f'{role}-{name}', [role], company, employee)
-    create_user(f'everything-{name}', ROLES, company)
-    create_user(f'nobody-{name}', [], company)
-    return branch
+    employees = create_employees(company, name)
+    create_users(company, [
+            *((f'{r}-{name}', [r], e) for r, e in employees.items()),
+            (f'everything-{name}', ROLES, None),
+            (f'nobody-{name}', [], None),
+            ])
+    return {
+        'company': company.id,
+        'unit': unit.id,
+        'room': unit.rooms[0].id,
+        **{role: employee.id for role, employee in employees.items()},
+        }
 
 
 def create_clinic():
@@ -129,9 +148,16 @@ class Remote:
     is rolled back when it fails: what the server does with a client's call.
     """
 
-    def __init__(self, login):
-        self.config = TrytondConfig(user=login)
+    def __init__(self, config, login):
+        self.config = copy.copy(config)
         self.login = login
+        with Transaction().start(DB_NAME, 0) as transaction:
+            User = config.pool.get('res.user')
+            user, = User.search([('login', '=', login)])
+            with transaction.set_user(user.id):
+                context = User.get_preferences(context_only=True)
+        self.config.user = user.id
+        self.config._context = context
 
     def __call__(self, model, method, *args, **context):
         proxy = self.config.get_proxy(model)
@@ -164,6 +190,7 @@ class RemoteTestCase(unittest.TestCase):
         with Transaction().start(DB_NAME, 1) as transaction:
             cls.clinic = create_clinic()
             transaction.commit()
+        cls.config = TrytondConfig()
         cls.remotes = {}
 
     @classmethod
@@ -182,7 +209,7 @@ class RemoteTestCase(unittest.TestCase):
             login += '-kota'
         login = login.rstrip('!')
         if login not in self.remotes:
-            self.remotes[login] = Remote(login)
+            self.remotes[login] = Remote(self.config, login)
         return self.remotes[login]
 
     @property
