@@ -41,6 +41,11 @@ def step(text):
     say(f'✓ {seconds(time.monotonic() - started)}{remark}')
 
 
+def still(text):
+    "Add to the line of the present step"
+    print(f'{text} ... ', end='', flush=True)
+
+
 def seconds(value):
     "Return seconds as Indonesian text: 0.84 -> '0,8 d'"
     return f'{value:.1f} d'.replace('.', ',')

@@ -64,6 +64,21 @@ class Client:
             raise LookupError(f'{len(found)} {name} {domain}')
         return found[0]
 
+    def rows(self, name, domain, fields, order=None):
+        """Return the values of the records, a list of dicts.
+
+        A field of a related record is written 'patient.name' and found at
+        ['patient.']['name'].
+        """
+        return self._config.get_proxy(name).search_read(
+            domain, 0, None, order, fields, self._config.context)
+
+    def labels(self, name, field):
+        "Return {value: label} of a selection, in the user's language"
+        definition = self._config.get_proxy(name).fields_get(
+            [field], 0, self._config.context)[field]
+        return dict(definition['selection'])
+
     def refresh(self):
         "Take over the user's preferences, the branch among them"
         self._config._context = {}

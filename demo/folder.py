@@ -41,6 +41,8 @@ worker = False
 
 [satusehat]
 encryption_keys = {key}
+# The emulator finds at once what it has stored.
+checking_grace = 10
 """
 
 
@@ -95,7 +97,7 @@ class Folder:
         draft.replace(self.mark)
 
     def clear(self):
-        "Remove the database and the store, the mark first"
+        "Remove the database and the emulator's store, the mark first"
         self.mark.unlink(missing_ok=True)
         for path in [self.database, self.store]:
             for suffix in ['', '-wal', '-shm', '-journal']:

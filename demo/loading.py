@@ -14,7 +14,7 @@ from .folder import DATABASE, ROOT, digest
 
 
 class CommandFailed(Exception):
-    "A command of trytond ended badly; its output is in the log"
+    "A program ended badly; the argument says so, the log has its output"
 
 
 def modules():
@@ -30,11 +30,10 @@ def sources():
 
 
 def load(folder, records):
-    """Make the database from nothing.
+    """Make the database in an empty folder; return its Desk.
 
     It counts only when all of it has worked: the mark comes last.
     """
-    folder.clear()
     with step("Menyiapkan basis data SQLite"):
         folder.touch_database()
         with folder.password_file(records.admin_password) as path:
@@ -44,9 +43,10 @@ def load(folder, records):
     from .desk import Desk
     from .setting_up import finish_module_wizards, import_icd10, set_up
     from .week import Week
-    with step("Mengimpor ICD-10 dari paket terpasang") as remarks:
+    with step("Membuka basis data"):
         desk = Desk(folder.configuration)
         finish_module_wizards(desk.admin)
+    with step("Mengimpor ICD-10 dari paket terpasang") as remarks:
         remarks.append(f'{import_icd10(desk.admin)} kode')
     with step("Membuat cabang, poli, petugas dan pengguna") as remarks:
         set_up(desk.admin, records)
@@ -72,7 +72,7 @@ def load(folder, records):
 
 
 def open_(folder):
-    """Open the database of an earlier run, brought up to date.
+    """Return the Desk of an earlier run's database, brought up to date.
 
     Modules changed since then are updated as on a server.
     """
@@ -100,4 +100,4 @@ def _trytond_admin(folder, *arguments, password_file=None):
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             env=environment).returncode
     if status:
-        raise CommandFailed(f'trytond-admin {status}')
+        raise CommandFailed(f"trytond-admin berhenti dengan kode {status}.")

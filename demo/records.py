@@ -16,6 +16,10 @@ FILES = ['branches', 'staff', 'users', 'patients', 'visits']
 DAY = dt.timedelta(days=1)
 
 
+class Unreadable(Exception):
+    "A data file cannot be used; the argument says which and why"
+
+
 class Records(NamedTuple):
     "The rows of all files, keyed where they have a key or login"
     currency: dict
@@ -30,11 +34,23 @@ class Records(NamedTuple):
 def read(folder=DATA):
     """Return the Records of a folder, visits in the order they took place.
 
-    Raises OSError, ValueError (no JSON) or KeyError (a member is missing).
+    Raises Unreadable.
     """
-    files = {
-        name: json.loads((folder / f'{name}.json').read_text('utf-8'))
-        for name in FILES}
+    files = {name: _parse(folder / f'{name}.json') for name in FILES}
+    try:
+        return _records(files)
+    except KeyError as error:
+        raise Unreadable(f"{folder}: {error} tidak ada") from error
+
+
+def _parse(path):
+    try:
+        return json.loads(path.read_text('utf-8'))
+    except (OSError, ValueError) as error:
+        raise Unreadable(f"{path} tidak terbaca: {error}") from error
+
+
+def _records(files):
     branches = _by('key', files['branches']['branches'])
     return Records(
         currency=files['branches']['currency'],
