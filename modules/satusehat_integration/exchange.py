@@ -7,6 +7,7 @@ from trytond.pyson import Eval, If
 
 from .credential import ENVIRONMENTS
 from .exceptions import SubmissionAccessError
+from .platform.answer import is_unknown
 
 
 class Exchange(ModelSQL, ModelView):
@@ -93,3 +94,11 @@ def closing(answer):
         'rules': ', '.join(
             str(i.rule) for i in answer.issues if i.rule) or None,
         }
+
+
+def closing_write(answer):
+    "Return the values that the Answer to a write gives to its row"
+    values = closing(answer)
+    if is_unknown(answer, write=True):
+        values['outcome'] = 'unknown'
+    return values

@@ -68,6 +68,13 @@ class Gate(ModelSQL):
             except crypto.KeyWrong:
                 return None
 
+    def holds(self, value):
+        "Whether the kept token is the one given, as far as it can be read"
+        try:
+            return self.token(dt.datetime.min) == value
+        except crypto.KeyMissing:
+            return False
+
     def open(self, token, lifetime, now):
         "Keep a fresh token and lift the pause"
         self.token_encrypted = crypto.encrypt(token)
@@ -75,12 +82,23 @@ class Gate(ModelSQL):
         self.blocked_until = None
         self.problem = None
 
-    def close(self, seconds, now, problem=None):
-        "Pause the client; problem is the reason when it needs a person"
+    def is_closed(self, now):
+        "Whether the client is to send nothing for now"
+        return bool(self.blocked_until and self.blocked_until > now)
+
+    def close(self, seconds, now, problem):
+        "Take the token away and pause the client; problem is the reason"
         self.token_encrypted = None
         self.token_until = None
         self.blocked_until = now + dt.timedelta(seconds=seconds)
         self.problem = problem
+
+    def pause(self, seconds, now, problem):
+        "Pause the client, which keeps its token; never shortens a pause"
+        until = now + dt.timedelta(seconds=seconds)
+        if not self.blocked_until or self.blocked_until < until:
+            self.blocked_until = until
+            self.problem = problem
 
     @classmethod
     def drop_token(cls, environment, client_id, value):
@@ -90,7 +108,7 @@ class Gate(ModelSQL):
                     ('client_id', '=', client_id),
                     ('token_encrypted', '!=', None),
                     ]):
-            if gate.token(dt.datetime.min) == value:
+            if gate.holds(value):
                 gate.token_encrypted = None
                 gate.token_until = None
                 gate.save()

@@ -11,11 +11,13 @@ import datetime as dt
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
+from .committed import committed
 from .exceptions import ResourceIdConflict
-from .exchange import closing
+from .exchange import closing_write
 from .fhir import location, organization
 from .fhir.answer import search_ids
 from .fhir.bundle import to_bytes
+from .fhir.record import is_id
 from .gate import database_now
 from .platform import answer as outcomes
 from .platform import settings
@@ -90,9 +92,7 @@ class Lookup:
             resource_type, {'identifier': f'{NIK}|{nik}'}, log)
         numbers = {
             entry['resource']['id'] for entry in found['entry']
-            if isinstance(entry.get('resource'), dict)
-            and entry['resource'].get('resourceType') == resource_type
-            and entry['resource'].get('id')}
+            if _is_person(entry.get('resource'), resource_type, nik)}
         if len(numbers) != 1:
             verdict = Verdict(
                 'needs_data',
@@ -138,27 +138,30 @@ class Lookup:
         return number
 
     def _register(self, resource_type, record, body, log):
-        token = self.channel.token(log)
-        with Transaction().new_transaction():
-            Exchange = Pool().get('satusehat.exchange')
-            now = database_now()
-            self._refuse_unknown(record, now)
-            exchange, = Exchange.create([{
-                        **self.channel.opening(resource_type, now),
-                        'record': record,
-                        }])
-            exchange_id = exchange.id
-        answer = self.channel.post(
-            resource_type, body, token, expect=[resource_type])
-        with Transaction().new_transaction():
-            Exchange = Pool().get('satusehat.exchange')
-            values = closing(answer)
-            if outcomes.is_unknown(answer, write=True):
-                values['outcome'] = 'unknown'
-            Exchange.write([Exchange(exchange_id)], values)
+        for last in (False, True):
+            token = self.channel.token(log)
+            exchange = committed(self._announce, resource_type, record)
+            answer = self.channel.post(
+                resource_type, body, token, expect=[resource_type])
+            committed(_close, exchange, answer)
+            if answer.outcome != outcomes.UNAUTHORIZED or last:
+                break
+            self.channel.drop(token)
         if answer.outcome == outcomes.OK and answer.body.get('id'):
             return answer.body['id']
-        raise Halt(self._not_registered(answer, token))
+        raise Halt(self._not_registered(answer))
+
+    def _announce(self, resource_type, record):
+        "Write the row of the request that is about to leave, return its id"
+        Exchange = Pool().get('satusehat.exchange')
+        _claim(record)
+        now = database_now()
+        self._refuse_unknown(record, now)
+        exchange, = Exchange.create([{
+                    **self.channel.opening(resource_type, now),
+                    'record': record,
+                    }])
+        return exchange.id
 
     @staticmethod
     def _refuse_unknown(record, now):
@@ -176,12 +179,9 @@ class Lookup:
                     ], limit=1):
             raise Halt(Verdict('checking', 'registration_unknown'))
 
-    def _not_registered(self, answer, token):
+    def _not_registered(self, answer):
         if answer.outcome == outcomes.OK:
             return Verdict('needs_admin', 'unrecognised')
-        if answer.outcome == outcomes.UNAUTHORIZED:
-            self.channel.drop(token)
-            return Verdict('waiting', answer.outcome)
         if answer.outcome == outcomes.THROTTLED:
             self.channel.pause(answer.retry_after or THROTTLE_PAUSE)
         verdict = of_write(answer)
@@ -192,13 +192,46 @@ class Lookup:
 
     def _adopt(self, resource_type, record, number, company=None):
         try:
-            with Transaction().new_transaction():
-                Pool().get('satusehat.resource').adopt([{
-                            'environment': self.channel.environment,
-                            'resource_type': resource_type,
-                            'resource_id': number,
-                            'record': record,
-                            'company': company,
-                            }])
+            committed(Pool().get('satusehat.resource').adopt, [{
+                        'environment': self.channel.environment,
+                        'resource_type': resource_type,
+                        'resource_id': number,
+                        'record': record,
+                        'company': company,
+                        }])
         except ResourceIdConflict:
             raise Halt(Verdict('needs_admin', 'id_conflict')) from None
+
+
+def _claim(record):
+    """Take the record's row until the end of the transaction.
+
+    Of two senders that register it the second one starts again and sees
+    what the first one announced.
+    """
+    model, id_ = record.split(',')
+    table = Pool().get(model).__table__()
+    Transaction().connection.cursor().execute(*table.update(
+            [table.id], [table.id], where=table.id == int(id_)))
+
+
+def _close(exchange, answer):
+    Exchange = Pool().get('satusehat.exchange')
+    Exchange.write([Exchange(exchange)], closing_write(answer))
+
+
+def _is_person(resource, resource_type, nik):
+    """Whether a found resource can be the person with the NIK.
+
+    The platform masks the NIK in its answer; where it is clear it must be
+    the one asked for.
+    """
+    if (not isinstance(resource, dict)
+            or resource.get('resourceType') != resource_type
+            or not is_id(resource.get('id'))):
+        return False
+    identifiers = resource.get('identifier')
+    return not any(
+        isinstance(i, dict) and i.get('system') == NIK
+        and str(i.get('value')).isdecimal() and i['value'] != nik
+        for i in (identifiers if isinstance(identifiers, list) else []))

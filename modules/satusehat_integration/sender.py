@@ -10,17 +10,18 @@ import datetime as dt
 import json
 import logging
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 from trytond import backend
 from trytond.pool import Pool
-from trytond.transaction import Transaction
 
 from .channel import Channel
+from .committed import committed
 from .exceptions import ResourceIdConflict
-from .exchange import closing
+from .exchange import closing_write
 from .fhir.answer import entry_ids, search_ids
 from .fhir.bundle import Entry, build, to_bytes
 from .fhir.errors import AnswerMismatch, MappingError
@@ -34,8 +35,9 @@ from .visit import freeze, thaw
 
 logger = logging.getLogger(__name__)
 
-SETTLE_TRIES = 5
 TURN_MARGIN = 5
+# The platform said that it has the visit and then did not show it
+UNSEEN = {'duplicate', 'duplicate_unseen'}
 
 
 @dataclass
@@ -48,11 +50,13 @@ class Job:
     version: int
     attempts: int
     patient: int
-    snapshot: dict
+    reason: str | None
     begun: bool
     begun_at: dt.datetime | None
     claimed_at: dt.datetime
     deadline: float
+    is_damaged: bool = False
+    snapshot: dict | None = None
     body: bytes | None = None
     entries: list = field(default_factory=list)
     channel: Channel | None = None
@@ -60,6 +64,7 @@ class Job:
     token: str | None = None
     exchange: int | None = None
     log: list = field(default_factory=list)
+    is_released: bool = False
 
     @property
     def encounter(self):
@@ -89,39 +94,45 @@ class Sender:
         "Claim and deliver in batches"
         with ThreadPoolExecutor(self.settings.connections) as pool:
             while time.monotonic() < self._until:
-                jobs = self.claim()
-                if not jobs:
+                jobs = committed(self.claim)
+                if not jobs or not self.deliver(jobs, pool):
                     break
-                self.deliver(jobs, pool)
 
     def claim(self):
         "Take due rows and return them as jobs"
         deadline = time.monotonic() + self.settings.lease
-        with Transaction().new_transaction():
-            Submission = Pool().get('satusehat.submission')
-            rows = Submission.claim_due(
-                self.settings.batch_size, self.settings.lease)
-            now = database_now()
-            return [_job(row, now, deadline) for row in rows]
+        Submission = Pool().get('satusehat.submission')
+        rows = Submission.claim_due(
+            self.settings.batch_size, self.settings.lease)
+        now = database_now()
+        return [_job(row, now, deadline) for row in rows]
 
     def deliver(self, jobs, pool):
-        "Bring each job as far as it goes"
-        ready = []
-        for job in jobs:
-            if verdict := self.prepare(job):
-                self.settle(job, verdict)
-            else:
-                ready.append(job)
+        """Bring each job as far as it goes.
+
+        Returns whether any was dealt with: with a lease too short for one
+        request none ever is.
+        """
+        ready = [job for job in jobs if self._is_ready(job)]
         size = self.settings.connections
         for start in range(0, len(ready), size):
             turn = [
                 job for job in ready[start:start + size]
-                if not self._release_late(job)]
-            if turn:
-                self.freeze(turn)
-                for job, answer in zip(
-                        turn, pool.map(send, turn), strict=True):
-                    self.receive(job, answer)
+                if self._is_on_time(job)]
+            sendings = [
+                (job, pool.submit(send, job))
+                for job in (committed(self.freeze, turn) if turn else [])]
+            for job, sending in sendings:
+                self.receive(job, sending)
+        return not all(job.is_released for job in jobs)
+
+    def _is_ready(self, job):
+        "Whether the job can be sent; it is settled when not"
+        if not self._is_on_time(job):
+            return False
+        if verdict := self.prepare(job):
+            self.settle(job, verdict)
+        return not verdict
 
     def prepare(self, job):
         """Make the job ready to send; return a Verdict when it is not.
@@ -130,17 +141,22 @@ class Sender:
         to the platform here.
         """
         try:
+            if job.is_damaged:
+                return Verdict('needs_admin', 'damaged')
             job.channel, job.lookup = self._line(job)
             job.token = job.channel.token(job.log)
-            if job.begun:
-                if verdict := self.look(job):
-                    return verdict
             if job.body is None:
                 self.build(job)
+            if job.begun:
+                return self.look(job)
         except Halt as halt:
             return halt.verdict
         except MappingError as e:
             return Verdict('needs_data', 'mapping', e.field)
+        except backend.DatabaseOperationalError:
+            raise
+        except Exception as e:
+            return unforeseen(job, e, 'needs_admin')
 
     def _line(self, job):
         "Return the channel and the look-ups of the job's branch"
@@ -171,9 +187,16 @@ class Sender:
         return self._adopt_found(job, ids[0])
 
     def _absent(self, job):
+        reason = (
+            'duplicate_unseen' if job.reason in UNSEEN else 'not_found_yet')
+        if self._may_be_indexed_later(job):
+            return Verdict('checking', reason)
+        if reason == 'duplicate_unseen':
+            return Verdict('needs_admin', reason)
+
+    def _may_be_indexed_later(self, job):
         grace = dt.timedelta(seconds=self.settings.checking_grace)
-        if job.begun_at and job.claimed_at - job.begun_at < grace:
-            return Verdict('checking', 'not_found_yet')
+        return job.begun_at and job.claimed_at - job.begun_at < grace
 
     def _adopt_found(self, job, encounter_id):
         found = {
@@ -186,7 +209,9 @@ class Sender:
                 found[entry.resource_type], entry.resource_type,
                 entry.system, entry.value)
             if len(matching) != 1:
-                return Verdict('checking', 'partial')
+                if self._may_be_indexed_later(job):
+                    return Verdict('checking', 'partial')
+                return Verdict('needs_admin', 'incomplete')
             ids += matching
         return sent(job, ids)
 
@@ -201,59 +226,87 @@ class Sender:
         job.entries = list(bundle.entries)
 
     def freeze(self, jobs):
-        """Commit the bytes and the row of the request before it leaves.
+        """Write the bytes and the rows of the requests about to leave.
 
-        From here on the platform may hold the visit.
+        To be committed before the first byte goes out: from then on the
+        platform may hold the visits.  Returns the jobs that still are this
+        sender's; the others must not be sent.
         """
-        with Transaction().new_transaction():
-            pool = Pool()
-            Submission = pool.get('satusehat.submission')
-            Exchange = pool.get('satusehat.exchange')
-            now = database_now()
-            to_write = []
-            for job in jobs:
-                bundle, digest = freeze(job.body)
-                to_write.extend(([Submission(job.id)], {
-                            'bundle': bundle,
-                            'bundle_hash': digest,
-                            'bundle_index': json.dumps(
-                                [asdict(e) for e in job.entries]),
-                            'begun': True,
-                            'begun_at': now,
-                            }))
+        pool = Pool()
+        Submission = pool.get('satusehat.submission')
+        Exchange = pool.get('satusehat.exchange')
+        jobs = _still_held(jobs)
+        now = database_now()
+        to_write = []
+        for job in jobs:
+            bundle, digest = freeze(job.body)
+            to_write.extend(([Submission(job.id)], {
+                        'bundle': bundle,
+                        'bundle_hash': digest,
+                        'bundle_index': json.dumps(
+                            [asdict(e) for e in job.entries]),
+                        'begun': True,
+                        'begun_at': now,
+                        }))
+        if to_write:
             Submission.write(*to_write)
-            exchanges = Exchange.create([{
-                        **job.channel.opening('', now),
-                        'submission': job.id,
-                        } for job in jobs])
-            for job, exchange in zip(jobs, exchanges, strict=True):
-                job.exchange = exchange.id
-                job.begun, job.begun_at = True, now
+        exchanges = Exchange.create([{
+                    **job.channel.opening('', now),
+                    'submission': job.id,
+                    } for job in jobs])
+        for job, exchange in zip(jobs, exchanges, strict=True):
+            job.exchange = exchange.id
+            job.begun, job.begun_at = True, now
+        return jobs
 
-    def _release_late(self, job):
+    def _is_on_time(self, job):
+        """Whether the job may be sent now.
+
+        When its lease is about to end, or its client is paused since it was
+        made ready, it is settled as not begun.
+        """
         if job.is_late(self.settings.total_timeout + TURN_MARGIN):
-            self.settle(job, Verdict('pending', delay=0))
-            return True
-        return False
+            job.is_released = True
+            state = 'checking' if job.begun_at else 'pending'
+            self.settle(job, Verdict(state, job.reason, delay=0))
+            return False
+        try:
+            if job.channel:
+                job.channel.check_pause()
+        except Halt as halt:
+            self.settle(job, halt.verdict)
+            return False
+        return True
 
-    def receive(self, job, answer):
+    def receive(self, job, sending):
         "Settle a sent job by what the platform answered"
-        if answer.outcome == outcomes.UNAUTHORIZED:
-            answer = self._send_once_more(job, answer)
-        self.settle(job, self.judge(job, answer), answer)
+        answer = None
+        try:
+            answer = sending.result()
+            if answer.outcome == outcomes.UNAUTHORIZED:
+                answer = self._send_once_more(job, answer)
+            verdict = self.judge(job, answer)
+        except Halt as halt:
+            verdict = replace(halt.verdict, begun=False)
+        except backend.DatabaseOperationalError:
+            raise
+        except Exception as e:
+            answer, verdict = None, unforeseen(job, e, 'checking')
+        self.settle(job, verdict, answer)
 
     def _send_once_more(self, job, answer):
         """Send again with a new token what was refused for the old one.
 
         The gateway turned the request away before the platform saw it.
+        Raises Halt when that can not be done now.
         """
         job.channel.drop(job.token)
-        try:
-            job.token = job.channel.token(job.log)
-        except Halt:
+        job.token = job.channel.token(job.log)
+        if job.is_late(self.settings.total_timeout + TURN_MARGIN):
+            raise Halt(Verdict('pending', delay=0))
+        committed(self._write_exchange, job, answer)
+        if not committed(self.freeze, [job]):
             return answer
-        self._close(job, answer)
-        self.freeze([job])
         return send(job)
 
     def judge(self, job, answer):
@@ -274,12 +327,7 @@ class Sender:
         A late settle, of a job that another sender has claimed since,
         changes nothing but the row of its own request.
         """
-        for attempt in Retrying(
-                retry=retry_if_exception_type(
-                    backend.DatabaseOperationalError),
-                stop=stop_after_attempt(SETTLE_TRIES), reraise=True):
-            with attempt, Transaction().new_transaction():
-                self._settle(job, verdict, answer)
+        committed(self._settle, job, verdict, answer)
 
     def _settle(self, job, verdict, answer):
         pool = Pool()
@@ -302,17 +350,10 @@ class Sender:
         Submission.write(
             [submission], _values(job, verdict, now.replace(microsecond=0)))
 
-    def _close(self, job, answer):
-        with Transaction().new_transaction():
-            self._write_exchange(job, answer)
-
     @staticmethod
     def _write_exchange(job, answer):
         Exchange = Pool().get('satusehat.exchange')
-        values = closing(answer)
-        if outcomes.is_unknown(answer, write=True):
-            values['outcome'] = 'unknown'
-        Exchange.write([Exchange(job.exchange)], values)
+        Exchange.write([Exchange(job.exchange)], closing_write(answer))
 
 
 @dataclass(frozen=True)
@@ -339,17 +380,43 @@ def send(job):
     return job.channel.post('', job.body, job.token, expect=['Bundle'])
 
 
+def unforeseen(job, error, state):
+    """Return the Verdict after an error of ours, and log it.
+
+    Only its kind and place are told: its text may quote the visit.
+    """
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    text = f'{type(error).__name__} ({Path(frame.filename).name}:{frame.lineno})'
+    logger.error("unforeseen %s with submission %s", text, job.id)
+    return Verdict(state, 'internal', text)
+
+
+def _still_held(jobs):
+    "Return the jobs whose rows no other sender has claimed since"
+    Submission = Pool().get('satusehat.submission')
+    claims = {
+        row.id: row.claim for row in Submission.search(
+            [('id', 'in', [job.id for job in jobs])])}
+    held = [job for job in jobs if claims.get(job.id) == job.claim]
+    if lost := {job.id for job in jobs} - {job.id for job in held}:
+        logger.warning("claims of submissions %s were lost", sorted(lost))
+    return held
+
+
 def _job(row, now, deadline):
-    snapshot = json.loads(thaw(row.snapshot, row.snapshot_hash))
     job = Job(
         id=row.id, claim=row.claim, company=row.company.id,
         environment=row.environment, version=row.version,
         attempts=row.attempts, patient=row.encounter.patient.party.id,
-        snapshot=snapshot, begun=bool(row.begun), begun_at=row.begun_at,
+        reason=row.reason, begun=bool(row.begun), begun_at=row.begun_at,
         claimed_at=now, deadline=deadline)
-    if row.bundle:
-        job.body = thaw(row.bundle, row.bundle_hash)
-        job.entries = [Entry(**e) for e in json.loads(row.bundle_index)]
+    try:
+        job.snapshot = json.loads(thaw(row.snapshot, row.snapshot_hash))
+        if row.bundle:
+            job.body = thaw(row.bundle, row.bundle_hash)
+            job.entries = [Entry(**e) for e in json.loads(row.bundle_index)]
+    except (ValueError, TypeError):
+        job.is_damaged = True
     return job
 
 

@@ -75,6 +75,10 @@ def of_write(answer):
     unknown = outcomes.is_unknown(answer, write=True)
     if answer.outcome == outcomes.DUPLICATE:
         return Verdict('checking', 'duplicate', delay=0, begun=True)
+    if answer.outcome == outcomes.TOO_LARGE and not unknown:
+        return Verdict('needs_admin', 'request_too_large', begun=False)
+    if answer.outcome == outcomes.NOT_FOUND and not answer.issues:
+        return Verdict('needs_admin', answer.outcome, begun=False)
     if answer.outcome in {outcomes.REFUSED, outcomes.NOT_FOUND}:
         return Verdict('needs_data', 'refused', words(answer), begun=False)
     if answer.outcome == outcomes.THROTTLED:

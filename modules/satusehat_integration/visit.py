@@ -9,6 +9,7 @@ on the snapshot is the visit.
 import gzip
 import hashlib
 import json
+import zlib
 
 from .fhir.visit import SCHEMA
 
@@ -35,7 +36,10 @@ def thaw(compressed, digest):
 
     Raises ValueError when they are not those of the digest.
     """
-    data = gzip.decompress(compressed)
+    try:
+        data = gzip.decompress(compressed or b'')
+    except (OSError, EOFError, zlib.error):
+        raise ValueError("frozen data are damaged") from None
     if hashlib.sha256(data).hexdigest() != digest:
         raise ValueError("frozen data were altered")
     return data
