@@ -119,10 +119,10 @@ class Store:
                 'values (?, ?, ?, ?, ?) on conflict (type, id) '
                 'do update set body = excluded.body, owner = excluded.owner',
                 (row.type, row.id, row.owner, row.created, body))
-            for table in ('term', 'duplicate_key'):
-                self._db.execute(
-                    f'delete from {table} where type = ? and id = ?',  # noqa: S608
-                    (row.type, row.id))
+            for statement in (
+                    'delete from term where type = ? and id = ?',
+                    'delete from duplicate_key where type = ? and id = ?'):
+                self._db.execute(statement, (row.type, row.id))
             self._db.executemany(
                 'insert into term values (?, ?, ?, ?, ?)',
                 {(row.type, row.id, *term) for term in terms})

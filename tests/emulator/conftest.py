@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 import json
 
+import hypothesis
 import pytest
 
 from satusehat_emulator import seed
@@ -10,6 +11,10 @@ from satusehat_emulator.settings import Settings
 from satusehat_emulator.store import Store
 
 from . import samples
+
+# A busy machine must not fail a property.
+hypothesis.settings.register_profile('untimed', deadline=None)
+hypothesis.settings.load_profile('untimed')
 
 TOKEN = '/oauth2/v1/accesstoken?grant_type=client_credentials'
 FHIR = '/fhir-r4/v1'

@@ -167,6 +167,14 @@ def test_served_twice_from_one_file(tmp_path):
     store.close()
 
 
+def test_closed_twice():
+    with serve() as emulator:
+        emulator.close()
+        emulator.close()
+        with pytest.raises(requests.ConnectionError):
+            requests.get(emulator.url, timeout=10)
+
+
 def row(id_, **body):
     return Row('Location', id_, 'o', 0.0, {
         'resourceType': 'Location', 'id': id_, **body})
