@@ -52,8 +52,8 @@ def main(argv=None):
     except Busy as error:
         who = f" (proses {error})" if str(error) else ""
         complain(
-            f"script/demo: demo lain masih berjalan{who}.\n"
-            "Tunggu sampai selesai, lalu jalankan lagi.")
+            f"script/demo: demo atau server lain masih berjalan{who}.\n"
+            "Tunggu atau hentikan yang itu, lalu jalankan lagi.")
         return 1
     except KeyboardInterrupt:
         complain("\nDihentikan.")
@@ -113,14 +113,14 @@ def _clean_environment():
 
 
 def _deliver(folder, desk):
-    from .result import lines, outcomes
+    from .result import count_requests, lines, outcomes
     from .sending import send
     with step("Mengirim ke SATUSEHAT (emulator) lewat penjadwal"):
         left = send(desk.admin)
     remarks = folder.remarks()
     found = outcomes(desk.admin, remarks['refusals'])
     say()
-    for line in lines(found):
+    for line in lines(found, count_requests(desk.admin)):
         say(line)
     say()
     if remarks['data'] != digest(records.DATA):

@@ -7,10 +7,15 @@ import select
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+import time
+from contextlib import closing, contextmanager
+
+from satusehat_emulator import seed
+from satusehat_emulator.store import Store
 
 from .folder import ROOT
 from .loading import CommandFailed
+from .records import PLATFORM
 
 PATIENCE = 30
 PR_SET_PDEATHSIG = 1
@@ -22,6 +27,8 @@ def emulator(folder):
 
     Raises CommandFailed when it does not start.
     """
+    with closing(Store(folder.store)) as store:
+        seed.load(store, PLATFORM, time.time())
     command = [
         sys.executable, '-m', 'satusehat_emulator', '--port', '0',
         '--seed', 'demo', '--store', folder.store]

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 DATA = Path(__file__).parent / 'data'
 FILES = ['branches', 'staff', 'users', 'patients', 'visits']
+PLATFORM = DATA / 'platform.json'
 DAY = dt.timedelta(days=1)
 
 

@@ -62,6 +62,11 @@ def outcomes(admin, refusals):
         for visit in visits]
 
 
+def count_requests(admin):
+    "Return how many requests have gone to the platform"
+    return len(admin.model('satusehat.exchange').find([]))
+
+
 def _reason(visit, refusals):
     if visit['satusehat_state']:
         return visit['satusehat_note']
@@ -69,8 +74,12 @@ def _reason(visit, refusals):
         return refusals.get(visit['number'])
 
 
-def lines(found):
-    "Return the lines of the table, and one for each visit that waits"
+def lines(found, requests):
+    """Return the lines of the table, and one for each visit that waits.
+
+    requests is the number of all requests; those that registered units and
+    rooms belong to no visit.
+    """
     yield from table(HEADS, [
         (
             o.number, o.patient, o.label, o.encounter_id or '-',
@@ -81,7 +90,7 @@ def lines(found):
     sent = sum(o.is_sent for o in found)
     yield (
         f"{sent} dari {len(found)} kunjungan sudah di SATUSEHAT, "
-        f"dengan {sum(o.requests for o in found)} permintaan.")
+        f"dengan {requests} permintaan.")
     waiting = [o for o in found if not o.is_sent]
     if waiting:
         yield "Yang belum, dan sebabnya:"
