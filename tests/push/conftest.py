@@ -3,6 +3,7 @@
 
 import pytest
 import trytond.config as config
+from gateway import gateway_to
 from push_clinic import Clinic, create_database, drop_database
 from satusehat_emulator.serving import serve
 
@@ -31,7 +32,22 @@ def clinic():
 
 
 @pytest.fixture
-def emulator(setting):
+def steady_pauses(clinic, monkeypatch):
+    "Pauses between attempts of one minute, without their chance"
+    from trytond.modules.satusehat_integration import verdict
+    monkeypatch.setattr(verdict, 'backoff', lambda attempts: 60)
+
+
+@pytest.fixture
+def emulator(setting, steady_pauses):
     with serve() as served:
         setting(local_url=served.url)
         yield served
+
+
+@pytest.fixture
+def gateway(emulator, setting):
+    "A gateway before the emulator; faults of time are met within a second"
+    with gateway_to(emulator.url) as gateway:
+        setting(local_url=gateway.url, read_timeout=0.5)
+        yield gateway

@@ -7,8 +7,11 @@ connections see: a file on SQLite, a database on PostgreSQL.
 """
 
 import datetime as dt
+import gzip
+import json
 import os
 import uuid
+from collections import Counter
 from contextlib import contextmanager
 
 from trytond import backend
@@ -149,8 +152,8 @@ class Clinic:
                         'company': place['company'],
                         'patient': self._patient(self.person(nik)),
                         'practitioner': doctor,
-                        'unit': place['unit'],
-                        'room': place['room'],
+                        'unit': values.pop('unit', place['unit']),
+                        'room': values.pop('room', place['room']),
                         'arrived_at': start,
                         'started_at': start + dt.timedelta(minutes=15),
                         'finished_at': start + dt.timedelta(minutes=40),
@@ -169,6 +172,11 @@ class Clinic:
             if finish:
                 Encounter.finish([encounter])
             return encounter.id
+
+    def finish(self, encounter):
+        with self.transaction():
+            Encounter = Pool().get('clinic.encounter')
+            Encounter.finish([Encounter(encounter)])
 
     def push(self):
         "Run the scheduled action as the scheduler does"
@@ -218,3 +226,57 @@ class Clinic:
             Submission = Pool().get('satusehat.submission')
             Submission.plan_again(
                 Submission.search([('encounter', '=', encounter)]), reason)
+
+    def pass_time(self, seconds):
+        "Let what was begun lie the seconds further back, and all be due"
+        back = dt.timedelta(seconds=seconds)
+        with self.transaction(user=0):
+            pool = Pool()
+            Submission = pool.get('satusehat.submission')
+            Exchange = pool.get('satusehat.exchange')
+            Gate = pool.get('satusehat.gate')
+            for model, name in [
+                    (Submission, 'begun_at'), (Submission, 'lease_until'),
+                    (Exchange, 'started_at'), (Gate, 'blocked_until')]:
+                for row in model.search([(name, '!=', None)]):
+                    model.write([row], {name: getattr(row, name) - back})
+        self.make_due()
+
+    def write(self, model, domain, values):
+        "Write values to the records, return how many there were"
+        with self.transaction(user=0):
+            Model = Pool().get(model)
+            records = Model.search(domain)
+            Model.write(records, values)
+            return len(records)
+
+    def delete(self, model, domain):
+        with self.transaction(user=0):
+            Model = Pool().get(model)
+            Model.delete(Model.search(domain))
+
+    def read(self, model, domain, *names):
+        "Return the values of the records, oldest first"
+        with self.transaction(user=0):
+            return [
+                tuple(_plain(getattr(record, name)) for name in names)
+                for record in Pool().get(model).search(
+                    domain, order=[('id', 'ASC')])]
+
+    def bundle(self, encounter):
+        "Return (Bundle, entries) as they were frozen"
+        with self.transaction(user=0):
+            submission, = Pool().get('satusehat.submission').search([
+                    ('encounter', '=', encounter)])
+            return (
+                json.loads(gzip.decompress(submission.bundle)),
+                json.loads(submission.bundle_index))
+
+    def states(self):
+        "Return how many submissions are in each (state, reason)"
+        return Counter(self.read(
+                'satusehat.submission', [], 'state', 'reason'))
+
+
+def _plain(value):
+    return value if not hasattr(value, '__name__') else str(value)
