@@ -14,7 +14,7 @@ from trytond.transaction import Transaction
 from .company import PRACTITIONERS
 from .exceptions import (
     EncounterAccessError, EncounterIncompleteError, EncounterTimeError)
-from .mixin import UidMixin
+from .mixin import BranchMixin, UidMixin
 
 STATES = [
     ('planned', "Planned"),
@@ -43,7 +43,7 @@ def now():
         microsecond=0, tzinfo=None)
 
 
-class Encounter(UidMixin, Workflow, ModelSQL, ModelView):
+class Encounter(UidMixin, BranchMixin, Workflow, ModelSQL, ModelView):
     __name__ = 'clinic.encounter'
     _rec_name = 'number'
 
@@ -419,7 +419,7 @@ class Encounter(UidMixin, Workflow, ModelSQL, ModelView):
 _BANNER = ['sex', 'age', 'allergy_status', 'allergy_text']
 
 
-class EncounterStatus(ModelSQL, ModelView):
+class EncounterStatus(BranchMixin, ModelSQL, ModelView):
     __name__ = 'clinic.encounter.status'
 
     encounter = fields.Many2One(

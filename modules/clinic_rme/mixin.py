@@ -12,6 +12,25 @@ from trytond.transaction import Transaction
 from .exceptions import EncounterAccessError
 
 
+class BranchMixin:
+    """What belongs to a branch.
+
+    Copy and export read the records without access check and do not
+    understand a rule that leads through another record (`encounter.company`).
+    """
+    __slots__ = ()
+
+    @classmethod
+    def copy(cls, records, default=None):
+        cls.read(list(map(int, records)), ['id'])
+        return super().copy(records, default=default)
+
+    @classmethod
+    def export_data(cls, records, fields_names, header=False):
+        cls.read(list(map(int, records)), ['id'])
+        return super().export_data(records, fields_names, header=header)
+
+
 class UidMixin:
     "A random identifier that stays with the record for ever"
     __slots__ = ()
@@ -44,7 +63,7 @@ class UidMixin:
 part_states = {'readonly': ~Eval('encounter_open', True)}
 
 
-class EncounterPartMixin(UidMixin):
+class EncounterPartMixin(UidMixin, BranchMixin):
     "What is recorded in a visit and closes with it"
     __slots__ = ()
 

@@ -8,10 +8,10 @@ from trytond.pyson import Eval
 from trytond.transaction import Transaction
 
 from .exceptions import ServiceAccessError
-from .mixin import UidMixin
+from .mixin import BranchMixin, UidMixin
 
 
-class _PlacedMixin(UidMixin):
+class _PlacedMixin(UidMixin, BranchMixin):
     __slots__ = ()
     _place = None
 

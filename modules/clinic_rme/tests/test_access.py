@@ -1,0 +1,621 @@
+# This file is part of Klinik RME.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+
+import itertools
+
+from trytond.model import ModelSQL, ModelStorage
+from trytond.model.exceptions import AccessButtonError, AccessError
+from trytond.pool import isregisteredby
+from trytond.tests.test_tryton import DB_NAME
+from trytond.transaction import Transaction
+
+from .tools import CHILDREN, ROLES, VISIT_MODELS, RemoteTestCase
+
+MODULE = 'clinic_rme'
+# Role: what it may do; r(ead), w(rite), c(reate), d(elete)
+EVERYONE = dict.fromkeys(ROLES, 'r')
+MODELS = {
+    'party.party': {
+        'registration': 'rwc', 'nurse': 'rw', 'doctor': 'rw',
+        'pharmacist': 'r', 'cashier': 'r', 'admin': 'rwc'},
+    'clinic.patient': {
+        'registration': 'rwc', 'nurse': 'rw', 'doctor': 'rw',
+        'pharmacist': 'r', 'cashier': 'r', 'admin': 'rwc'},
+    'clinic.allergy': {
+        'registration': 'r', 'nurse': 'rwcd', 'doctor': 'rwcd',
+        'pharmacist': 'r'},
+    'clinic.unit': {**EVERYONE, 'admin': 'rwc'},
+    'clinic.room': {**EVERYONE, 'admin': 'rwc'},
+    'clinic.encounter': {
+        'registration': 'rwcd', 'nurse': 'rw', 'doctor': 'rwc',
+        'pharmacist': 'r', 'cashier': 'r', 'admin': 'rwc'},
+    'clinic.encounter.status': EVERYONE,
+    'clinic.vital_signs': {'nurse': 'rwcd', 'doctor': 'rwcd'},
+    'clinic.diagnosis': {'nurse': 'r', 'doctor': 'rwcd'},
+    'clinic.icd10': {
+        'nurse': 'r', 'doctor': 'r', 'pharmacist': 'r', 'admin': 'rwc'},
+    'clinic.icd10.import.result': {'admin': 'rwc'},
+    'clinic.clinical_finding': {
+        'nurse': 'r', 'doctor': 'r', 'admin': 'rwc'},
+    'clinic.configuration': {'admin': 'rwc'},
+    'clinic.configuration.sequence': {'admin': 'rwcd'},
+    # As the module company has them: names and addresses of branch and staff
+    'company.company': {},
+    'company.employee': {},
+    }
+READ_BY_ANYBODY = {'company.company', 'company.employee'}
+# Fields that not everybody who may read the record may read
+CLINICAL = {'nurse': 'rw', 'doctor': 'rw'}
+PERSONAL = {
+    'registration': 'rw', 'nurse': 'rw', 'doctor': 'rw', 'admin': 'rw'}
+ALLERGY = {
+    'registration': 'r', 'nurse': 'r', 'doctor': 'r', 'pharmacist': 'r'}
+FIELDS = {
+    ('party.party', 'nik'): PERSONAL,
+    ('party.party', 'birth_place'): PERSONAL,
+    ('party.party', 'birth_date'): {**PERSONAL, 'pharmacist': 'r'},
+    ('party.party', 'sex'): {**PERSONAL, 'pharmacist': 'r'},
+    ('clinic.patient', 'nik'): dict.fromkeys(PERSONAL, 'r'),
+    ('clinic.patient', 'allergy_status'): {
+        **ALLERGY, **CLINICAL, 'registration': 'rw'},
+    ('clinic.patient', 'allergies'): {**ALLERGY, **CLINICAL},
+    ('clinic.patient', 'allergy_text'): ALLERGY,
+    ('clinic.encounter', 'chief_complaint'): CLINICAL,
+    ('clinic.encounter', 'chief_complaint_code'): CLINICAL,
+    ('clinic.encounter', 'vital_signs'): CLINICAL,
+    ('clinic.encounter', 'diagnoses'): {**CLINICAL, 'nurse': 'r'},
+    ('clinic.encounter', 'discharge_note'): CLINICAL,
+    ('clinic.encounter', 'patient_allergy_status'): ALLERGY,
+    ('clinic.encounter', 'patient_allergy_text'): ALLERGY,
+    }
+BUTTONS = {
+    'arrive': {'registration', 'nurse', 'doctor', 'admin'},
+    'start': {'nurse', 'doctor'},
+    'finish': {'doctor'},
+    'cancel': {'registration', 'doctor', 'admin'},
+    }
+OF_BRANCH = {
+    'clinic.unit', 'clinic.room', 'clinic.configuration.sequence',
+    *VISIT_MODELS}
+# Read and written as fields of clinic.configuration
+NOT_CALLED = {'clinic.configuration.sequence'}
+MODES = {'r': 'read', 'w': 'write', 'c': 'create', 'd': 'delete'}
+serials = itertools.count(1)
+
+
+class AccessTestCase(RemoteTestCase):
+    "A record of each model, and what a user may do with it"
+
+    def setUp(self):
+        super().setUp()
+        self.visit = self.create_visit('in_progress')
+        self.first_children = {
+            m: self.root.search(m, [('encounter', '=', self.visit)])
+            for m in CHILDREN}
+
+    def sample(self, model):
+        "Return what a new record needs and a harmless change to it"
+        root = self.root
+        number = next(serials)
+        branch = self.clinic['kota']
+        if model == 'clinic.patient':
+            return {
+                'party': root.create('party.party', name=f"Orang {number}"),
+                }, {'active': True}
+        if model == 'clinic.allergy':
+            patient = root.create(
+                'clinic.patient', party=root.create(
+                    'party.party', name=f"Orang {number}"),
+                allergy_status='listed',
+                allergies=[('create', [{'substance': "Debu"}])])
+            return (
+                {'patient': patient, 'substance': "Udang"},
+                {'reaction': "Gatal"})
+        return {
+            'party.party': (
+                {'name': f"Orang {number}"}, {'name': f"Lain {number}"}),
+            'clinic.unit': (
+                {'company': branch['company'], 'code': f'U{number}',
+                    'name': "Unit"}, {'name': "Lain"}),
+            'clinic.room': (
+                {'unit': branch['unit'], 'code': f'R{number}',
+                    'name': "Ruang"}, {'name': "Lain"}),
+            'clinic.encounter': (
+                {'company': branch['company'], 'patient': self.patient},
+                {'unit': branch['unit']}),
+            'clinic.encounter.status': (
+                {'encounter': self.visit, 'status': 'finished'},
+                {'status': 'finished'}),
+            'clinic.vital_signs': (
+                {'encounter': self.visit, 'heart_rate': 80},
+                {'heart_rate': 90}),
+            'clinic.diagnosis': (
+                {'encounter': self.visit, 'code': self.clinic['codes'][1]},
+                {'note': "Lain"}),
+            'clinic.icd10': (
+                {'code': f'A{number}', 'name': "Kode", 'edition': "Test"},
+                {'name': "Lain"}),
+            'clinic.clinical_finding': (
+                {'code': f'{number}', 'name': "Keluhan",
+                    'display': "Complaint"},
+                {'name': "Lain"}),
+            'clinic.configuration': ({}, {}),
+            'company.company': (
+                {'party': self.clinic['people'][0]}, {'facility_code': "X"}),
+            'company.employee': (
+                {'party': self.clinic['people'][0],
+                    'company': branch['company']},
+                {'sip_number': "X"}),
+            }[model]
+
+    def record(self, model):
+        "Return the id of a record that nothing else refers to"
+        if model == 'clinic.configuration':
+            return 1
+        if model == 'clinic.encounter.status':
+            return self.root.read(
+                'clinic.encounter', self.visit,
+                'status_history')['status_history'][0]
+        if model == 'company.company':
+            return self.clinic['kota']['company']
+        if model == 'company.employee':
+            return self.clinic['kota']['cashier']
+        values, _ = self.sample(model)
+        return self.root.create(model, **values)
+
+    def attempt(self, user, model, mode, record):
+        "Do what the letter stands for"
+        values, change = self.sample(model)
+        if mode == 'r':
+            user(model, 'read', [record], ['id'])
+        elif mode == 'w':
+            user(model, 'write', [record], change)
+        elif mode == 'c':
+            user.create(model, **values)
+        elif mode == 'd':
+            user(model, 'delete', [record])
+
+    def tidy(self, model):
+        "Make room in the visit for the next record of the model"
+        if model in CHILDREN:
+            ids = self.root.search(model, [
+                    ('encounter', '=', self.visit),
+                    ('id', 'not in', self.first_children[model])])
+            if ids:
+                self.root(model, 'delete', ids)
+
+
+class ModelAccessTestCase(AccessTestCase):
+    "Who may do what with a model"
+
+    def stored_models(self):
+        return [
+            m for m in MODELS
+            if issubclass(self.config.pool.get(m), ModelStorage)
+            and m not in NOT_CALLED]
+
+    def test_matrix_covers_the_module(self):
+        with self.database() as pool:
+            self.assertEqual(
+                {name for name, model in pool.iterobject()
+                    if isregisteredby(model, MODULE)},
+                set(MODELS))
+
+    def test_matrix(self):
+        for model in MODELS:
+            for role in (*ROLES, 'nobody'):
+                user = self.user(role)
+                with Transaction().start(
+                        DB_NAME, user.config.user,
+                        context={'_check_access': True}):
+                    Access = self.config.pool.get('ir.model.access')
+                    found = ''.join(
+                        letter for letter, mode in MODES.items()
+                        if Access.check(model, mode, raise_exception=False))
+                expected = MODELS[model].get(role, '')
+                if model in READ_BY_ANYBODY:
+                    expected = 'r'
+                with self.subTest(model=model, role=role):
+                    self.assertEqual(found, expected)
+
+    def test_over_rpc(self):
+        for model in self.stored_models():
+            for role in (*ROLES, 'nobody'):
+                user = self.user(role)
+                allowed = MODELS[model].get(role, '')
+                if model in READ_BY_ANYBODY:
+                    allowed = 'r'
+                for mode in MODES:
+                    with self.subTest(model=model, role=role, mode=mode):
+                        if (model, mode) == ('clinic.configuration', 'd'):
+                            continue
+                        record = self.record(model)
+                        if mode == 'c':
+                            self.tidy(model)
+                        if mode in allowed:
+                            self.attempt(user, model, mode, record)
+                        else:
+                            with self.assertRaisesRegex(
+                                    AccessError, "not allowed to access"):
+                                self.attempt(user, model, mode, record)
+                        self.tidy(model)
+
+    def test_not_called(self):
+        for model in NOT_CALLED:
+            self.assertFalse(
+                {'search', 'read', 'create', 'write', 'delete', 'copy'}
+                & self.config.pool.get(model).__rpc__.keys())
+
+    def test_search_without_groups(self):
+        nobody = self.user('nobody')
+        for model in self.stored_models():
+            if model in READ_BY_ANYBODY | {'clinic.configuration'}:
+                continue
+            for method, args in [
+                    ('search', [[], 0, None, None]),
+                    ('search_count', [[]]),
+                    ('search_read', [[], 0, None, None, ['rec_name']]),
+                    ('copy', [[1]]),
+                    ('export_data', [[1], ['rec_name']]),
+                    ('export_data_domain', [[], ['rec_name']]),
+                    ('import_data', [['id'], [['1']]]),
+                    ]:
+                with self.subTest(model=model, method=method):
+                    with self.assertRaises(AccessError):
+                        nobody(model, method, *args)
+
+    def test_buttons_without_groups(self):
+        for model in self.stored_models():
+            for button in getattr(
+                    self.config.pool.get(model), '_buttons', {}):
+                with self.subTest(model=model, button=button):
+                    with self.assertRaises(AccessError):
+                        self.user('nobody')(model, button, [1])
+
+    def test_wizards_without_groups(self):
+        with self.database() as pool:
+            names = [
+                name for name, wizard in pool.iterobject('wizard')
+                if isregisteredby(wizard, MODULE, 'wizard')]
+        self.assertIn('clinic.icd10.import', names)
+        for login in ['nobody', 'doctor', 'registration']:
+            for name in names:
+                proxy = self.user(login).config.get_proxy(name, 'wizard')
+                with self.subTest(login=login, wizard=name):
+                    with self.assertRaises(AccessError):
+                        proxy.create(self.user(login).config.context)
+
+    def test_menu_without_groups(self):
+        ids = self.user('nobody').search('ir.ui.menu', [])
+        with self.database() as pool:
+            menu = pool.get('ir.model.data').get_id(MODULE, 'menu_clinic')
+        self.assertNotIn(menu, ids)
+        for role in ROLES:
+            self.assertIn(menu, self.user(role).search('ir.ui.menu', []))
+
+    def test_buttons(self):
+        for button, roles in BUTTONS.items():
+            state = {
+                'arrive': 'planned', 'start': 'arrived',
+                'finish': 'in_progress', 'cancel': 'arrived'}[button]
+            for role in ROLES:
+                with self.subTest(button=button, role=role):
+                    visit = self.create_visit(state)
+                    if role in roles:
+                        self.user(role)('clinic.encounter', button, [visit])
+                        self.assertNotEqual(self.state(visit), state)
+                    else:
+                        with self.assertRaises(AccessButtonError):
+                            self.user(role)(
+                                'clinic.encounter', button, [visit])
+                        self.assertEqual(self.state(visit), state)
+
+
+class FieldAccessTestCase(AccessTestCase):
+    "Who may read and write which field"
+
+    def setUp(self):
+        super().setUp()
+        self.records = {
+            'party.party': self.clinic['people'][0],
+            'clinic.patient': self.patient,
+            'clinic.encounter': self.visit,
+            }
+
+    def test_matrix_covers_the_module(self):
+        with self.database() as pool:
+            Access = pool.get('ir.model.field.access')
+            self.assertEqual(
+                {(a.model, a.field) for a in Access.search([])
+                    if a.model in MODELS},
+                set(FIELDS))
+
+    def test_read(self):
+        for (model, field), roles in FIELDS.items():
+            record = self.records[model]
+            for role in ROLES:
+                calls = [
+                    ('read', [[record], [field]]),
+                    ('export_data', [[record], [field]]),
+                    ('search_read', [
+                            [('id', '=', record)], 0, None, None, [field]]),
+                    ]
+                if self.config.pool.get(model)._fields[field].searchable(
+                        self.config.pool.get(model)):
+                    calls += [
+                        ('search', [[(field, '=', None)], 0, None, None]),
+                        ('search_count', [[(field, '=', None)]]),
+                        ]
+                for method, args in calls:
+                    with self.subTest(
+                            model=model, field=field, role=role,
+                            method=method):
+                        if role in roles:
+                            self.user(role)(model, method, *args)
+                        else:
+                            with self.assertRaises(AccessError):
+                                self.user(role)(model, method, *args)
+
+    def test_read_on_a_detour(self):
+        visit = self.visit
+        for role, names in {
+                'cashier': [
+                    'patient.nik', 'patient.party.nik',
+                    'patient.party.birth_date', 'patient.allergy_status'],
+                'pharmacist': ['patient.nik', 'patient.party.nik'],
+                'registration': ['vital_signs.systolic', 'diagnoses.code'],
+                'admin': ['vital_signs.systolic', 'patient.allergies'],
+                }.items():
+            for name in names:
+                with self.subTest(role=role, name=name):
+                    with self.assertRaises(AccessError):
+                        self.user(role).read('clinic.encounter', visit, name)
+                    with self.assertRaises(AccessError):
+                        self.user(role).search(
+                            'clinic.encounter', [(name, '!=', None)])
+                    with self.assertRaises(AccessError):
+                        self.user(role)(
+                            'clinic.encounter', 'search', [], 0, None,
+                            [(name, 'ASC')])
+
+    def test_write(self):
+        with self.database() as pool:
+            finding = pool.get('clinic.clinical_finding').search(
+                [], limit=1)[0].id
+        values = {
+            'nik': '3174010101920001',
+            'birth_place': "Jakarta",
+            'birth_date': self.root.read(
+                'party.party', self.clinic['people'][0],
+                'birth_date')['birth_date'],
+            'sex': 'male',
+            'allergy_status': 'not_asked',
+            'allergies': [],
+            'chief_complaint': "Demam",
+            'chief_complaint_code': finding,
+            'vital_signs': [],
+            'diagnoses': [],
+            'discharge_note': "Kontrol",
+            }
+        for (model, field), roles in FIELDS.items():
+            if field not in values or (model, field) == (
+                    'clinic.patient', 'nik'):
+                continue
+            for role in ROLES:
+                args = (
+                    model, 'write', [self.records[model]],
+                    {field: values[field]})
+                with self.subTest(model=model, field=field, role=role):
+                    if 'w' in roles.get(role, ''):
+                        self.user(role)(*args)
+                    else:
+                        with self.assertRaises(AccessError):
+                            self.user(role)(*args)
+
+    def test_denied_fields_are_not_in_the_view(self):
+        for (model, field), roles in FIELDS.items():
+            for role in ROLES:
+                with self.subTest(model=model, field=field, role=role):
+                    view = self.user(role)(
+                        model, 'fields_view_get', None, 'form')
+                    if role not in roles:
+                        self.assertNotIn(field, view['fields'])
+
+
+class BranchTestCase(AccessTestCase):
+    "A user of one branch and what belongs to another"
+
+    def setUp(self):
+        super().setUp()
+        self.user_here = self.user('everything')
+        self.visit_there = self.create_visit('in_progress', branch='desa')
+
+    def there(self, model):
+        "Return the ids of the other branch's records"
+        path = {
+            'clinic.room': 'unit.company',
+            'clinic.encounter.status': 'encounter.company',
+            'clinic.vital_signs': 'encounter.company',
+            'clinic.diagnosis': 'encounter.company',
+            }.get(model, 'company')
+        ids = self.root.search(
+            model, [(path, '=', self.clinic['desa']['company'])])
+        self.assertTrue(ids, model)
+        return ids
+
+    def test_models(self):
+        "Whatever leads to a branch has a rule for all users"
+        with self.database() as pool:
+            Rule = pool.get('ir.rule.group')
+            of_branch = set()
+            for name in MODELS:
+                model = pool.get(name)
+                if issubclass(model, ModelSQL) and name.startswith('clinic.'):
+                    targets = {
+                        f.model_name for f in model._fields.values()
+                        if f._type == 'many2one' and f.required}
+                    targets |= {
+                        f.model_name for n, f in model._fields.items()
+                        if n == 'company' and f._type == 'many2one'}
+                    if targets & {
+                            'company.company', 'clinic.encounter',
+                            'clinic.unit'}:
+                        of_branch.add(name)
+            self.assertEqual(of_branch, OF_BRANCH)
+            for name in of_branch:
+                with self.subTest(model=name):
+                    self.assertTrue(Rule.search([
+                                ('model', '=', name),
+                                ('global_p', '=', True),
+                                ('perm_read', '=', True),
+                                ('perm_write', '=', True),
+                                ('perm_create', '=', True),
+                                ('perm_delete', '=', True),
+                                ]))
+
+    def test_search_and_read(self):
+        for model in OF_BRANCH - NOT_CALLED:
+            there = self.there(model)
+            with self.subTest(model=model):
+                found = self.user_here.search(model, [])
+                self.assertTrue(found)
+                self.assertFalse({*found} & {*there})
+                self.assertEqual(
+                    self.user_here.search(model, [('id', 'in', there)]), [])
+                for id_ in there:
+                    with self.assertRaises(AccessError):
+                        self.user_here.read(model, id_, 'id')
+                    with self.assertRaises(AccessError):
+                        self.user_here(
+                            model, 'export_data', [id_], ['rec_name'])
+
+    def test_context_of_the_other_branch_opens_nothing(self):
+        there = self.clinic['desa']['company']
+        for context in [
+                {'company': there}, {'companies': [there]},
+                {'_check_access': False}, {'_companies': [there]}]:
+            for model in OF_BRANCH - NOT_CALLED:
+                with self.subTest(model=model, context=context):
+                    found = self.user_here(
+                        model, 'search', [], 0, None, None, **context)
+                    self.assertFalse({*found} & {*self.there(model)})
+
+    def test_write_and_delete(self):
+        before = self.content(*OF_BRANCH)
+        for model in OF_BRANCH - NOT_CALLED:
+            _, change = self.sample(model)
+            for id_ in self.there(model):
+                with self.subTest(model=model):
+                    with self.assertRaises(AccessError):
+                        self.user_here(model, 'write', [id_], change)
+                    with self.assertRaises(AccessError):
+                        self.user_here(model, 'delete', [id_])
+                    with self.assertRaises(AccessError):
+                        self.user_here(model, 'copy', [id_])
+        self.assertEqual(self.content(*OF_BRANCH), before)
+
+    def test_buttons(self):
+        for button, state in [
+                ('arrive', 'planned'), ('start', 'arrived'),
+                ('finish', 'in_progress'), ('cancel', 'planned')]:
+            visit = self.create_visit(state, branch='desa')
+            with self.subTest(button=button):
+                with self.assertRaises(AccessError):
+                    self.user_here('clinic.encounter', button, [visit])
+                self.assertEqual(self.state(visit), state)
+
+    def test_copy_into_the_own_branch(self):
+        before = self.content(*OF_BRANCH)
+        places = {k: self.clinic['kota'][k] for k in [
+                'company', 'unit', 'room']}
+        for model, default in [
+                ('clinic.vital_signs', {'encounter': self.visit}),
+                ('clinic.diagnosis', {
+                        'encounter': self.visit, 'rank': None,
+                        'code': self.clinic['codes'][1]}),
+                ('clinic.encounter', {
+                        **places, 'practitioner': None}),
+                ('clinic.room', {'unit': places['unit'], 'code': 'X'}),
+                ('clinic.unit', {
+                        'company': places['company'], 'code': 'X',
+                        'rooms': None}),
+                ]:
+            with self.subTest(model=model):
+                with self.assertRaises(AccessError):
+                    self.user_here(
+                        model, 'copy', self.there(model)[:1], default)
+        self.assertEqual(self.content(*OF_BRANCH), before)
+
+    def test_configuration(self):
+        "Each branch sets its own sequences"
+        with self.database() as pool:
+            sequence = pool.get('ir.model.data').get_id(
+                MODULE, 'sequence_encounter')
+        for branch in ['kota', 'desa']:
+            self.user(f'admin-{branch}')(
+                'clinic.configuration', 'write', [1],
+                {'encounter_sequence': sequence})
+        with self.database() as pool:
+            self.assertEqual({
+                    r.company.id for r in pool.get(
+                        'clinic.configuration.sequence').search([])},
+                {self.clinic[b]['company'] for b in ['kota', 'desa']})
+
+    def test_create(self):
+        branch = self.clinic['desa']
+        before = self.content(*OF_BRANCH)
+        for model, values in [
+                ('clinic.encounter', {
+                        'company': branch['company'],
+                        'patient': self.patient}),
+                ('clinic.unit', {
+                        'company': branch['company'], 'code': 'X',
+                        'name': "X"}),
+                ('clinic.room', {
+                        'unit': branch['unit'], 'code': 'X', 'name': "X"}),
+                ('clinic.vital_signs', {
+                        'encounter': self.visit_there, 'heart_rate': 80}),
+                ('clinic.diagnosis', {
+                        'encounter': self.visit_there,
+                        'code': self.clinic['codes'][1]}),
+                ]:
+            with self.subTest(model=model):
+                with self.assertRaises(AccessError):
+                    self.user_here.create(model, **values)
+        self.assertEqual(self.content(*OF_BRANCH), before)
+
+    def test_places_of_the_other_branch(self):
+        for name in ['unit', 'room', 'practitioner']:
+            key = {'practitioner': 'doctor'}.get(name, name)
+            with self.subTest(name=name):
+                with self.assertRaises(Exception) as refusal:
+                    self.user_here.create(
+                        'clinic.encounter',
+                        company=self.clinic['kota']['company'],
+                        patient=self.patient,
+                        **{name: self.clinic['desa'][key]})
+                self.assertRegex(
+                    type(refusal.exception).__name__,
+                    'DomainValidationError|AccessError')
+
+    def test_patients_are_of_the_whole_chain(self):
+        "but their visits are of a branch"
+        there = self.user('registration-desa')
+        person = there.create('party.party', name="Orang Desa")
+        patient = there.create('clinic.patient', party=person)
+        self.user('doctor-desa').create(
+            'clinic.encounter', company=self.clinic['desa']['company'],
+            patient=patient)
+        self.assertEqual(
+            self.user_here.read('clinic.patient', patient, 'name')['name'],
+            "Orang Desa")
+        self.assertEqual(
+            self.user_here.search(
+                'clinic.encounter', [('patient', '=', patient)]), [])
+        self.assertEqual(
+            self.user_here.read(
+                'clinic.patient', patient, 'encounters')['encounters'], ())
+        with self.assertRaises(AccessError):
+            self.user_here(
+                'clinic.patient', 'export_data', [patient],
+                ['encounters/number'])
