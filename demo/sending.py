@@ -38,7 +38,7 @@ def send(admin):
 
 
 def _wait(duration):
-    still(f'menunggu {math.ceil(duration)} d, ada kiriman yang terputus')
+    still(f'menunggu {math.ceil(duration)} d, ada kiriman yang tertunda')
     time.sleep(duration)
 
 
