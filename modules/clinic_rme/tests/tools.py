@@ -223,8 +223,17 @@ class RemoteTestCase(unittest.TestCase):
         with Transaction().start(DB_NAME, 0, readonly=True):
             yield Pool()
 
-    def content(self, *models):
-        "Return every value of every record, for comparison"
+    def content(self, *models, visits=None):
+        """Return every value of every record, for comparison.
+
+        Of the given visits alone if there are any.
+        """
+        def domain(name):
+            if visits is None:
+                return []
+            return [(
+                    'id' if name == 'clinic.encounter' else 'encounter',
+                    'in', list(visits))]
         with self.database() as pool:
             return {
                 name: {
@@ -233,7 +242,7 @@ class RemoteTestCase(unittest.TestCase):
                         for fname, field in r._fields.items()
                         if fname not in {'write_date', 'write_uid'}
                         and not hasattr(field, 'getter')}
-                    for r in pool.get(name).search([])}
+                    for r in pool.get(name).search(domain(name))}
                 for name in models}
 
     def visit_values(self, branch='kota', **values):
