@@ -48,14 +48,11 @@ def own_functions(tests):
 
 
 def collect(files):
-    "The test cases of the files by a name that tells the module."
-    cases = {}
-    for name, module in files.items():
-        for case_name, case in own_cases(import_module(name)).items():
-            qualified = f'Test_{module}_{case_name}'
-            assert qualified not in cases, f"two classes {qualified}"
-            cases[qualified] = case
-    return cases
+    "The test cases of the files by a name that tells module and file."
+    return {
+        f'Test_{module}_{name.rpartition(".test_")[2]}_{case_name}': case
+        for name, module in files.items()
+        for case_name, case in own_cases(import_module(name)).items()}
 
 
 FILES = {
