@@ -7,8 +7,10 @@ import datetime as dt
 import unittest
 from contextlib import contextmanager
 
+from proteus import Model
 from proteus.config import TrytondConfig
 from trytond.modules.company.tests import create_company
+from trytond.modules.company.tests.tools import get_company
 from trytond.modules.currency.tests import create_currency
 from trytond.pool import Pool
 from trytond.tests.test_tryton import DB_NAME, activate_module, drop_db
@@ -23,6 +25,14 @@ PROFESSIONS = {
     'pharmacist': 'pharmacist',
     'cashier': 'cashier',
     'admin': 'administrator',
+    }
+GROUP_NAMES = {
+    'registration': "Clinic Registration",
+    'nurse': "Clinic Nurse",
+    'doctor': "Clinic Doctor",
+    'pharmacist': "Clinic Pharmacist",
+    'cashier': "Clinic Cashier",
+    'admin': "Clinic Administration",
     }
 CODES = {
     'J06.9': "Acute upper respiratory infection, unspecified",
@@ -76,6 +86,31 @@ def create_employees(company, branch):
                         'profession': PROFESSIONS[role],
                         } for role, person in zip(ROLES, people, strict=True)]),
             strict=True))
+
+
+def create_role_users(config=None):
+    "Create an employee and a user of each role with proteus"
+    User = Model.get('res.user', config=config)
+    Group = Model.get('res.group', config=config)
+    Party = Model.get('party.party', config=config)
+    Employee = Model.get('company.employee', config=config)
+    company = get_company(config=config)
+    for role in ROLES:
+        party = Party(name=f"Staf {role.title()}")
+        party.save()
+        employee = Employee(party=party, company=company)
+        employee.profession = PROFESSIONS[role]
+        employee.save()
+        user = User(name=role.title(), login=role)
+        if role == 'admin':
+            user.login = 'clinic-admin'
+        user.groups.extend(Group.find(
+                [('name', '=', GROUP_NAMES[role])]))
+        user.companies.append(get_company(config=config))
+        user.company = company
+        user.employees.append(Employee(employee.id))
+        user.employee = employee
+        user.save()
 
 
 def create_branch(name, currency):
