@@ -47,7 +47,13 @@ def emulator(setting, steady_pauses):
 
 @pytest.fixture
 def gateway(emulator, setting):
-    "A gateway before the emulator; faults of time are met within a second"
+    "A gateway before the emulator"
     with gateway_to(emulator.url) as gateway:
-        setting(local_url=gateway.url, read_timeout=0.5)
+        setting(local_url=gateway.url)
         yield gateway
+
+
+@pytest.fixture
+def impatience(setting):
+    "Wait for two seconds only, which is enough for all but silence"
+    setting(read_timeout=2)
