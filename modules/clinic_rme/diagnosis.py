@@ -1,7 +1,8 @@
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
-from collections import Counter
+from collections import Counter, defaultdict
+from itertools import chain
 
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, fields
@@ -57,13 +58,14 @@ class Diagnosis(EncounterPartMixin, ModelSQL, ModelView):
                     ]):
             highest[diagnosis.encounter] = max(
                 highest[diagnosis.encounter], diagnosis.rank)
-        to_write = []
+        by_rank = defaultdict(list)
         for diagnosis in diagnoses:
             highest[diagnosis.encounter] += 1
-            to_write.extend(
-                ([diagnosis], {'rank': highest[diagnosis.encounter]}))
-        if to_write:
-            cls.write(*to_write)
+            by_rank[highest[diagnosis.encounter]].append(diagnosis)
+        if by_rank:
+            cls.write(*chain.from_iterable(
+                    (ranked, {'rank': rank})
+                    for rank, ranked in by_rank.items()))
 
     @classmethod
     def validate_fields(cls, diagnoses, field_names):
