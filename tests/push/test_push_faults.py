@@ -3,14 +3,11 @@
 "Faults of the way and of the platform: nothing lost, nothing twice."
 
 import json
-import os
 import socket
-import sqlite3
 
 import gateway as faults
 import pytest
 from gateway import FHIR
-from trytond import backend
 
 NOT_STORED = [
     (faults.html, 'checking', 'unrecognised'),
@@ -361,50 +358,6 @@ def test_wrong_address_is_no_refusal_of_content(clinic, gateway):
     submission = clinic.submission(visit)
     assert (submission['state'], submission['reason']) == (
         'needs_admin', 'not_found')
-
-
-def read_aside(database, sql):
-    "Ask the database through a connection that trytond does not know"
-    if backend.name == 'sqlite':
-        path = os.path.join(
-            os.environ['TRYTOND_DATABASE__PATH'], database + '.sqlite')
-        connection = sqlite3.connect(f'file:{path}?mode=ro', uri=True)
-        try:
-            return connection.execute(sql).fetchall()
-        finally:
-            connection.close()
-    import psycopg
-    uri = os.environ['TRYTOND_DATABASE_URI'].rstrip('/')
-    with psycopg.connect(f'{uri}/{database}') as connection:
-        return connection.execute(sql).fetchall()
-
-
-def test_row_of_each_write_is_committed_before_its_first_byte(
-        clinic, gateway):
-    found = {}
-
-    def look(exchange):
-        path = exchange.seen.path
-        found.setdefault(path, []).append((
-            read_aside(
-                clinic.database,
-                'SELECT count(*) FROM satusehat_exchange WHERE status IS '
-                f"NULL AND outcome = 'unknown' AND path = '{path}'")[0][0],
-            read_aside(
-                clinic.database, 'SELECT state, bundle_hash FROM '
-                'satusehat_submission WHERE begun')))
-        exchange.hand_back(exchange.forward())
-    paths = [FHIR, f'{FHIR}/Organization', f'{FHIR}/Location']
-    for path in paths:
-        gateway.always('POST', path, look)
-    visit = clinic.visit()
-    clinic.push()
-    digest = clinic.submission(visit)['bundle_hash']
-    assert found == {
-        paths[0]: [(1, [('sending', digest)])],
-        paths[1]: [(1, [])], paths[2]: [(1, [])]}
-    assert gateway.posts[0].digest == digest
-    assert not clinic.exchanges(outcome='unknown')
 
 
 def test_refusal_tells_the_platforms_words_and_waits(
