@@ -23,7 +23,7 @@ def manifest():
 
 
 version, modules = manifest()
-package_dir, packages, package_data = {}, [], {}
+package_dir, packages = {}, []
 for name in modules:
     package = f'trytond.modules.{name}'
     package_dir[package] = f'modules/{name}'
@@ -31,7 +31,7 @@ for name in modules:
     packages.extend(
         f'{package}.{sub}' for sub in find_packages(f'modules/{name}'))
 packages += find_packages(include=['satusehat_emulator*'])
-package_data = {package: PACKAGE_DATA for package in packages}
+package_data = dict.fromkeys(packages, PACKAGE_DATA)
 
 setup(
     name='klinik-rme',
@@ -88,6 +88,7 @@ setup(
             'pytest >= 9.0, < 10',
             'responses >= 0.25, < 1',
             'ruff >= 0.14, < 1',
+            'selenium >= 4.40, < 5',
             'time-machine >= 3, < 4',
             ],
         },
