@@ -9,6 +9,8 @@ import threading
 
 from . import seed
 from .app import create_app
+from .faults import FaultError
+from .faults.fault import parse as parse_fault
 from .serving import Served
 from .settings import Settings
 from .store import Store
@@ -55,7 +57,36 @@ def parser():
     for name, field, value, text in FLAGS:
         result.add_argument(
             name, dest=field, action='store_const', const=value, help=text)
+    _add_faults(result.add_argument_group('faults'))
     return result
+
+
+def _add_faults(group):
+    group.add_argument(
+        '--fault', action='append', default=[], metavar='NAME:OPTION=VALUE,...',
+        help="a fault such as server_error:stored=true,times=1; repeatable")
+    group.add_argument(
+        '--faults', metavar='CHANCE',
+        help="let each request go wrong with a chance such as 20%%")
+    group.add_argument(
+        '--fault-kinds', default='passing', metavar='KINDS',
+        help="what may go wrong by chance: 'passing' (what a client gets "
+        "over by itself), 'all', or faults joined by +")
+    group.add_argument(
+        '--seed-faults', type=int, metavar='N',
+        help="the same seed and requests give the same faults")
+
+
+def add_faults(faults, args):
+    "Add what the arguments ask for; raises FaultError."
+    faults.add_all([parse_fault(text) for text in args.fault])
+    if args.faults is not None:
+        chance = faults.add(
+            'random', probability=args.faults, seed=args.seed_faults,
+            kinds=args.fault_kinds)
+        print(
+            f'faults: chance {args.faults}, seed {chance.when["seed"]}',
+            file=sys.stderr, flush=True)
 
 
 def settings(args):
@@ -80,11 +111,17 @@ def main(argv=None):
         except (OSError, ValueError, KeyError) as error:
             print(f'cannot read the seed: {error!r}', file=sys.stderr)
             return 2
+    app = create_app(store, chosen)
+    try:
+        add_faults(app.extensions['emulator'].faults, args)
+    except FaultError as error:
+        print(f'cannot add the fault: {error}', file=sys.stderr)
+        return 2
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        served = Served(create_app(store, chosen), args.host, args.port)
+        served = Served(app, args.host, args.port)
     except OSError as error:
         print(f'cannot listen: {error}', file=sys.stderr)
         return 1

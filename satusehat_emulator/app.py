@@ -11,6 +11,8 @@ from werkzeug.exceptions import HTTPException
 from . import fhir, inspection, services, tokens
 from .answers import answer, empty, refused
 from .doors import Doors
+from .faults import Faults
+from .faults.control import blueprint as control
 from .journal import Journal
 from .outcome import Refusal
 from .settings import Settings
@@ -26,6 +28,7 @@ class Emulator:
     settings: Settings
     journal: Journal = field(default_factory=Journal)
     doors: Doors = field(default_factory=Doors)
+    faults: Faults = field(default_factory=Faults)
 
 
 def create_app(store, settings=None):
@@ -39,7 +42,7 @@ def create_app(store, settings=None):
     app.extensions['emulator'] = emulator
     for blueprint in (
             fhir.blueprint, services.consent, services.kyc,
-            services.masterdata, inspection.blueprint):
+            services.masterdata, inspection.blueprint, control):
         app.register_blueprint(blueprint)
     app.before_request(lambda: _enter(emulator))
     app.after_request(lambda response: _leave(emulator, response))
@@ -55,12 +58,24 @@ def _is_platform():
 
 
 def _enter(emulator):
-    g.caller, g.request_id = None, str(uuid.uuid4())
+    g.caller, g.request_id, g.faults = None, str(uuid.uuid4()), None
+    g.written = emulator.store.written()
     if not _is_platform():
         return None
     response = emulator.doors.enter(request)
     if response is not None:
         return response
+    if emulator.faults:
+        g.faults = emulator.faults.meet(emulator, request)
+    response = g.faults and g.faults.at_gateway()
+    if response is not None:
+        return response
+    _authenticate(emulator)
+    return g.faults and g.faults.at_service()
+
+
+def _authenticate(emulator):
+    "Look at the access token where one is needed; raises GatewayFault."
     if request.url_rule is not None and not request.path.startswith(OPEN):
         g.caller = tokens.authenticate(
             emulator.store, emulator.settings,
@@ -72,13 +87,20 @@ def _leave(emulator, response):
     if not _is_platform():
         return response
     response = emulator.doors.leave(request, response)
-    caller = g.caller
+    faults = g.faults
+    if faults:
+        response = faults.at_answer(response)
+        response.headers['x-request-id'] = g.request_id
+    caller = g.caller or faults and faults.caller
     emulator.journal.add(
         time=emulator.settings.clock(), method=request.method,
         path=request.path, parameters=sorted(request.args),
-        status=response.status_code, request_id=g.request_id,
-        client=caller and caller.client,
-        organization=caller and caller.organization)
+        status=None if faults and faults.silent else response.status_code,
+        request_id=g.request_id, client=caller and caller.client,
+        organization=caller and caller.organization,
+        fault=faults and faults.name,
+        fault_detail=faults and faults.detail,
+        stored=emulator.store.written() - g.written)
     return response
 
 

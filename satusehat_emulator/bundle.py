@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from . import index, structure, versions, write
 from .outcome import (
-    Issue, duplicate, numbered, refused_by_rules, refused_by_store)
+    Issue, Refusal, duplicate, numbered, refused_by_rules, refused_by_store)
 from .walk import references
 
 TARGET = re.compile(r'([A-Za-z]+)(?:/([A-Za-z0-9.-]{1,64}))?')
@@ -57,6 +57,33 @@ def process(service, bundle, base):
             _answer(entry, stored, base)
             for entry, stored in zip(entries, answers, strict=True)],
         }
+
+
+def store_partly(service, bundle, count):
+    """Store those of the first `count` entries that may be stored.
+
+    So the platform is said to have kept part of a transaction it refused.
+    Raises the Refusal of the whole transaction, if it would be refused,
+    after that.
+    """
+    entries = _entries(bundle)
+    _resolve(entries)
+    known = {f'{entry.type}/{entry.id}' for entry in entries}
+    with service.store.transaction():
+        refusal = _refusal(service, entries, known)
+        for entry in entries[:count]:
+            if not _refusal(service, [entry], known):
+                row = entry.method == 'PUT' and _replaced(service, entry)
+                _write(service, entry, row)
+    if refusal:
+        raise refusal
+
+
+def _refusal(service, entries, known):
+    try:
+        _check(service, entries, known)
+    except Refusal as refusal:
+        return refusal
 
 
 def _refuse_cross_references(bundle):
@@ -190,8 +217,12 @@ def _replace(value, known):
 
 # Checking and writing
 
-def _check(service, entries):
-    "Return {entry index: Row} of what PUT entries replace."
+def _check(service, entries, known=None):
+    """Return {entry index: Row} of what PUT entries replace.
+
+    `known` are the 'Type/id' that may be referred to, by default those of
+    the entries. Raises Refusal.
+    """
     _collect(entries, lambda entry: write.check_processor(
         service, entry.resource), service.settings.cascade)
     rows = {
@@ -199,7 +230,8 @@ def _check(service, entries):
         for entry in entries if entry.method == 'PUT'}
     seen = {}
     _collect(entries, lambda entry: _duplicates(service, entry, seen))
-    known = {f'{entry.type}/{entry.id}' for entry in entries}
+    if known is None:
+        known = {f'{entry.type}/{entry.id}' for entry in entries}
     for entry in entries:
         structure.check(entry.resource, entry.prefix)
     _collect(entries, lambda entry: write.check_references(

@@ -20,7 +20,8 @@ def base():
 
 def service():
     emulator = current_app.extensions['emulator']
-    return write.Service(emulator.store, emulator.settings, g.caller)
+    settings = g.get('settings', emulator.settings)
+    return write.Service(emulator.store, settings, g.caller)
 
 
 def _known(type_):

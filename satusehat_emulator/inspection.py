@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from flask import Blueprint, current_app, render_template_string, request
 
 from .answers import answer
+from .faults.fault import written
 from .index import own_identifiers
 from .resources import DATA
 
@@ -63,10 +64,12 @@ def requests():
 @blueprint.get('/')
 def overview():
     "A page that shows what was received."
+    faults = [
+        written(row.pop('fault'), row) for row in _emulator().faults.as_list()]
     template = (DATA / 'overview.html').read_text(encoding='utf-8')
     entries = _emulator().journal.entries()[-SHOWN:]
     return render_template_string(
-        template, counts=_counts(), requests=[
+        template, counts=_counts(), faults=faults, requests=[
             {**entry, 'moment': f'{_moment(entry):%H:%M:%S}'}
             for entry in reversed(entries)])
 

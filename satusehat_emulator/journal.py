@@ -14,17 +14,23 @@ class Entry:
     """One request.
 
     `time` is in epoch seconds; `parameters` are the names in the query
-    string, whose values may be personal data.
+    string, whose values may be personal data. `status` is None when nothing
+    was answered. `fault` names the faults that were applied (joined by +),
+    `fault_detail` with their options; `stored` counts the resources that
+    were written.
     """
     number: int
     time: float
     method: str
     path: str
     parameters: list[str]
-    status: int
+    status: int | None
     client: str | None
     organization: str | None
     request_id: str
+    fault: str | None = None
+    fault_detail: str | None = None
+    stored: int = 0
 
 
 class Journal:

@@ -3,39 +3,112 @@
 "Serving the emulator on a real socket of this machine."
 
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
+from socket import SHUT_RD, SHUT_RDWR
 
-from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from . import seed as seeding
 from .app import create_app
+from .faults.wire import KEY, Wire, is_reset
 from .settings import Settings
 from .store import Store
 
 POLL = 0.02
+GRACE = 2
 
 
 class QuietHandler(WSGIRequestHandler):
     "Logs nothing: addresses carry identity numbers."
 
+    date_shift = 0
+
     def log(self, type, message, *args):
         pass
+
+    def make_environ(self):
+        return {
+            **super().make_environ(), KEY: Wire(self, self.server.stopping)}
+
+    def date_time_string(self, timestamp=None):
+        now = time.time() if timestamp is None else timestamp
+        return super().date_time_string(now + self.date_shift)
+
+    def connection_dropped(self, error, environ=None):
+        self.close_connection = True
+
+
+class Server(ThreadedWSGIServer):
+    """Serves each connection in a thread and knows them all.
+
+    `stopping` is set when it ends, so that nobody goes on waiting.
+    """
+
+    def __init__(self, app, host, port):
+        self.stopping = threading.Event()
+        self._open, self._lock = {}, threading.Lock()
+        super().__init__(host, port, app, QuietHandler)
+
+    def process_request(self, request, client_address):
+        thread = threading.Thread(
+            target=self.process_request_thread,
+            args=(request, client_address), daemon=True)
+        with self._lock:
+            self._open[request] = thread
+        thread.start()
+
+    def process_request_thread(self, request, client_address):
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._lock:
+                del self._open[request]
+
+    def shutdown_request(self, request):
+        if request.fileno() != -1 and is_reset(request):
+            self.close_request(request)
+        else:
+            super().shutdown_request(request)
+
+    def end(self):
+        """Stop serving and end every connection.
+
+        Answers that are under way have a moment; then they are cut off.
+        """
+        self.stopping.set()
+        self.shutdown()
+        for how in (SHUT_RD, SHUT_RDWR):
+            self._hang_up(how)
+        self.server_close()
+
+    def _hang_up(self, how):
+        with self._lock:
+            connections = list(self._open.items())
+        for connection, _ in connections:
+            with suppress(OSError):
+                connection.shutdown(how)
+        deadline = time.monotonic() + GRACE
+        for _, thread in connections:
+            thread.join(max(deadline - time.monotonic(), 0))
 
 
 def server(app, host='127.0.0.1', port=0):
     "Return a threaded server; port 0 takes a free one (`server_port`)."
-    return make_server(
-        host, port, app, threaded=True, request_handler=QuietHandler)
+    return Server(app, host, port)
 
 
 class Served:
-    """A running emulator: `url`, `store`, `settings`, `app`, `close()`."""
+    """A running emulator: `url`, `store`, `settings`, `app`, `close()`.
+
+    `faults.add(name, **options)` lets something go wrong.
+    """
 
     def __init__(self, app, host='127.0.0.1', port=0):
         emulator = app.extensions['emulator']
         self.app, self.store = app, emulator.store
         self.settings, self.journal = emulator.settings, emulator.journal
-        self.doors = emulator.doors
+        self.doors, self.faults = emulator.doors, emulator.faults
         self._server = server(app, host, port)
         self.url = f'http://{host}:{self._server.server_port}'
         self._thread = threading.Thread(
@@ -44,9 +117,8 @@ class Served:
 
     def close(self):
         "Stop serving; calling it again does nothing."
-        self._server.shutdown()
+        self._server.end()
         self._thread.join()
-        self._server.server_close()
 
 
 @contextmanager

@@ -57,6 +57,11 @@ class Row:
     body: dict
 
 
+class _Written(threading.local):
+    "How many resources this thread has stored."
+    count = 0
+
+
 class Store:
     """Holds resources, clients, tokens, consents and the civil registry.
 
@@ -65,7 +70,8 @@ class Store:
 
     def __init__(self, path=None):
         self._lock = threading.RLock()
-        self._depth = 0
+        self._depth = self._saved = 0
+        self._written = _Written()
         self._db = sqlite3.connect(
             str(path) if path else ':memory:',
             check_same_thread=False, isolation_level=None, timeout=10)
@@ -85,7 +91,7 @@ class Store:
                 yield
                 return
             self._db.execute('begin immediate')
-            self._depth = 1
+            self._depth, self._saved = 1, 0
             try:
                 yield
             except BaseException:
@@ -93,8 +99,13 @@ class Store:
                 raise
             else:
                 self._db.execute('commit')
+                self._written.count += self._saved
             finally:
                 self._depth = 0
+
+    def written(self):
+        "Return how many resources the calling thread has stored so far."
+        return self._written.count
 
     def _all(self, sql, *values):
         with self._lock:
@@ -132,6 +143,7 @@ class Store:
                     {(row.type, row.owner, key, row.id) for key in keys})
             except sqlite3.IntegrityError as error:
                 raise DuplicateKey(row.type) from error
+            self._saved += 1
 
     def get(self, type_, id_):
         "Return the Row, or None."
@@ -222,6 +234,27 @@ class Store:
         return self._one(
             'select c.id, c.organization, t.expires from token t '
             'join client c on c.id = t.client where t.value = ?', value)
+
+    def end_token(self, value, now):
+        "Let a token expire at `now` (epoch seconds)."
+        with self.transaction():
+            self._db.execute(
+                'update token set expires = min(expires, ?) '
+                'where value = ?', (now, value))
+
+    def give_token(self, value, client):
+        "Let a token be another client's."
+        with self.transaction():
+            self._db.execute(
+                'update token set client = ? where value = ?',
+                (client, value))
+
+    def other_client(self, id_):
+        "Return a client of another organization than `id_`, or None."
+        found = self._one(
+            'select id from client where organization <> (select '
+            'organization from client where id = ?) order by id', id_)
+        return found and found[0]
 
     # Civil registry and consents
 
