@@ -1,0 +1,44 @@
+# This file is part of Klinik RME.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+
+import sys
+from pathlib import Path
+
+import pytest
+import trytond.config as config
+from satusehat_emulator.serving import serve
+
+PUSH = Path(__file__).resolve().parents[1] / 'push'
+if str(PUSH) not in sys.path:
+    sys.path.insert(0, str(PUSH))
+
+
+@pytest.fixture
+def setting():
+    "Set options of the section [satusehat] for one test"
+    if not config.has_section('satusehat'):
+        config.add_section('satusehat')
+    before = {}
+
+    def set_(**options):
+        for name, value in options.items():
+            before.setdefault(name, config.get('satusehat', name, default=''))
+            config.set('satusehat', name, str(value))
+    yield set_
+    for name, value in before.items():
+        config.set('satusehat', name, value)
+
+
+@pytest.fixture(scope='module')
+def clinic():
+    from push_clinic import Clinic, create_database, drop_database
+    database = create_database()
+    yield Clinic(database)
+    drop_database(database)
+
+
+@pytest.fixture
+def emulator(setting):
+    with serve() as served:
+        setting(local_url=served.url)
+        yield served
