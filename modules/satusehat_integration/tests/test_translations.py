@@ -10,7 +10,7 @@ class SatusehatTranslationsTestCase(ModuleTranslationsTestCase):
     module = 'satusehat_integration'
     same = SAME | {
         'Bundle', 'Client ID', 'Organization ID', 'Request ID', 'SATUSEHAT',
-        'Secret Key', 'Staging'}
+        'Secret Key', 'Staging', 'Status:'}
 
 
 del ModuleTranslationsTestCase
