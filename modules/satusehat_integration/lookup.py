@@ -147,7 +147,7 @@ class Lookup:
             if answer.outcome != outcomes.UNAUTHORIZED or last:
                 break
             self.channel.drop(token)
-        if answer.outcome == outcomes.OK and answer.body.get('id'):
+        if answer.outcome == outcomes.OK and is_id(answer.body.get('id')):
             return answer.body['id']
         raise Halt(self._not_registered(answer))
 

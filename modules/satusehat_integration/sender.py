@@ -25,6 +25,7 @@ from .exchange import closing_write
 from .fhir.answer import entry_ids, search_ids
 from .fhir.bundle import Entry, build, to_bytes
 from .fhir.errors import AnswerMismatch, MappingError
+from .fhir.record import is_id
 from .fhir.validation import validate
 from .gate import database_now
 from .lookup import Lookup
@@ -213,6 +214,8 @@ class Sender:
                     return Verdict('checking', 'partial')
                 return Verdict('needs_admin', 'incomplete')
             ids += matching
+        if not all(map(is_id, ids)):
+            return Verdict('needs_admin', 'unrecognised')
         return sent(job, ids)
 
     def build(self, job):
@@ -318,6 +321,8 @@ class Sender:
         try:
             ids = entry_ids(answer.body, job.entries)
         except AnswerMismatch:
+            ids = [None]
+        if not all(map(is_id, ids)):
             return Verdict('checking', 'unrecognised', begun=True)
         return sent(job, ids)
 
@@ -325,9 +330,18 @@ class Sender:
         """Write what became of the job, in one transaction.
 
         A late settle, of a job that another sender has claimed since,
-        changes nothing but the row of its own request.
+        changes nothing but the row of its own request.  What can not be
+        written parks the job: it must neither stop the others nor come back
+        for ever.
         """
-        committed(self._settle, job, verdict, answer)
+        try:
+            committed(self._settle, job, verdict, answer)
+        except backend.DatabaseOperationalError:
+            raise
+        except Exception as e:
+            job.log.clear()
+            committed(
+                self._settle, job, unforeseen(job, e, 'needs_admin'), None)
 
     def _settle(self, job, verdict, answer):
         pool = Pool()

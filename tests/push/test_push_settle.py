@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 "Settling, damaged rows and errors of our own: each touches its row alone."
 
+import json
 import logging
 import os
 import sqlite3
@@ -235,6 +236,54 @@ def test_unforeseen_error_after_sending_is_looked_up(
     assert {clinic.submission(v)['state'] for v in visits} == {'sent'}
     assert len(gateway.posts) == 2
     assert len(emulator.store.find('Encounter')) == 2
+
+
+def test_answer_that_can_not_be_written_parks_its_row_alone(
+        clinic, gateway, monkeypatch):
+    bad = clinic.visit()
+    with clinic.transaction():
+        Resource = Pool().get('satusehat.resource')
+    original = Resource.adopt
+
+    def adopt(rows):
+        if len(rows) > 1 and str(rows[0]['record']).endswith(f',{bad}'):
+            raise KeyError(SECRET_TEXT)
+        return original(rows)
+    good = clinic.visit()
+    with monkeypatch.context() as patch:
+        patch.setattr(Resource, 'adopt', adopt)
+        clinic.push()
+    submission = clinic.submission(bad)
+    assert (submission['state'], submission['reason']) == (
+        'needs_admin', 'internal')
+    assert 'Ardianto' not in submission['last_error']
+    assert clinic.submission(good)['state'] == 'sent'
+    clinic.resend(bad)
+    clinic.push()
+    assert clinic.submission(bad)['state'] == 'sent'
+    assert len(gateway.posts) == 2
+
+
+@pytest.mark.parametrize('number', ["a\x00b", "x" * 65, "../Patient", " "],
+    ids=['nul', 'long', 'path', 'blank'])
+def test_malformed_number_is_not_adopted(clinic, gateway, number):
+    def answer_oddly(exchange):
+        _, _, body = exchange.forward()
+        answer = json.loads(body)
+        for entry in answer['entry']:
+            entry['response']['resourceID'] = number
+            entry['response'].pop('location')
+        exchange.reply(200, answer)
+    gateway.once('POST', FHIR, answer_oddly)
+    visit = clinic.visit(code='I10')
+    clinic.push()
+    submission = clinic.submission(visit)
+    assert (submission['state'], submission['reason']) == (
+        'checking', 'unrecognised')
+    clinic.make_due()
+    clinic.push()
+    assert clinic.submission(visit)['state'] == 'sent'
+    assert len(gateway.posts) == 1
 
 
 def test_lease_too_short_for_a_request_sends_nothing(
