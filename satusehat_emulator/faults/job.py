@@ -58,7 +58,8 @@ class Interference:
     "The Jobs of one request; `release` takes those that did nothing."
 
     def __init__(self, jobs, release):
-        self._jobs, self._release = jobs, release
+        self._jobs = sorted(jobs, key=lambda job: job.kind.adds)
+        self._release = release
 
     def at_gateway(self):
         "Return an answer given before the access token is looked at."
@@ -80,7 +81,7 @@ class Interference:
 
         What only delays or shifts comes last, over the other fault.
         """
-        for job in sorted(self._jobs, key=lambda job: job.kind.adds):
+        for job in self._jobs:
             if not job.comes_first:
                 response = job.act(response) or response
         for job in self._jobs:

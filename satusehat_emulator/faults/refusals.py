@@ -151,8 +151,15 @@ def _cascaded(type_):
     status=one_of(500, 400, 502, 503, 504, drawn=(500, 502, 504)), **AT_FHIR)
 def partial_bundle(job, response):
     body = payload.resource(job.request, 'Bundle')
-    service = write.Service(job.emulator.store, job.emulator.settings, g.caller)
-    bundle.store_partly(service, body, job['entries'])
+    store = job.emulator.store
+    service, before = write.Service(
+        store, job.emulator.settings, g.caller), store.written()
+    try:
+        bundle.store_partly(service, body, job['entries'])
+    except Refusal as refusal:
+        if store.written() == before:
+            raise
+        return refused(refusal)
     issue = (
         _numbered(10003, _type(job)) if job['status'] == 400
         else Issue('exception', 'internal_server_error'))

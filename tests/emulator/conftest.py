@@ -7,17 +7,16 @@ import pytest
 
 from satusehat_emulator import seed
 from satusehat_emulator.app import create_app
+from satusehat_emulator.serving import serve
 from satusehat_emulator.settings import Settings
 from satusehat_emulator.store import Store
 
 from . import samples
+from .plain_client import FHIR, TOKEN, PlainClient
 
 # A busy machine must not fail a property.
 hypothesis.settings.register_profile('untimed', deadline=None)
 hypothesis.settings.load_profile('untimed')
-
-TOKEN = '/oauth2/v1/accesstoken?grant_type=client_credentials'
-FHIR = '/fhir-r4/v1'
 
 
 class Clock:
@@ -139,3 +138,16 @@ def other(app):
 @pytest.fixture
 def room(api):
     return api.created(samples.location())['id']
+
+
+@pytest.fixture
+def emulator():
+    "An emulator on a socket."
+    with serve(clock=Clock()) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def client(emulator):
+    "A client of organization 10000004 on a socket."
+    return PlainClient(emulator).log_in()
