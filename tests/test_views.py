@@ -46,6 +46,20 @@ def test_views_are_found(views):
         'clinic', 'satusehat'}
 
 
+@with_transaction()
+def extensions():
+    View = Pool().get('ir.ui.view')
+    return [
+        (f'{view.module}.{view.name}', view.inherit) for view in View.search([
+                ('module', 'in', MODULES), ('inherit', '!=', None)])
+        if view.inherit.model == view.model and view.inherit.inherit]
+
+
+def test_extensions_go_to_the_view_itself(views):
+    "What extends an extension of a view is never shown"
+    assert not extensions()
+
+
 def test_moments_in_lists_are_date_or_time(views):
     "The web client opens no tab at all for a list with another widget"
     wrong = [
