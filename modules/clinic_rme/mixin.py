@@ -109,8 +109,23 @@ class EncounterPartMixin(UidMixin, BranchMixin):
         if mode == 'write' and values.keys() & {'recorded_by', 'recorded_at'}:
             raise EncounterAccessError(
                 gettext('clinic_rme.msg_encounter_part_author'))
+        cls._hold({r.encounter.id for r in records})
         for record in records:
             if record.encounter.is_closed:
                 raise EncounterAccessError(gettext(
                         'clinic_rme.msg_encounter_closed',
                         encounter=record.encounter.rec_name))
+
+    @classmethod
+    def _hold(cls, ids):
+        """Let no one else close or change the visits until the commit.
+
+        An update that changes nothing: of two transactions at the same time
+        the later one fails and is run again by the server, and then sees
+        what the other one did.
+        """
+        pool = Pool()
+        table = pool.get('clinic.encounter').__table__()
+        Transaction().connection.cursor().execute(*table.update(
+                [table.state], [table.state],
+                where=fields.SQL_OPERATORS['in'](table.id, ids)))
