@@ -238,13 +238,17 @@ class Submission(ModelSQL, ModelView):
 
     @classmethod
     def _expire(cls, now):
-        "A sender that did not come back may have sent: look"
+        """A sender that did not come back may have sent: look.
+
+        Due at once: PostgreSQL rounds to whole seconds, possibly upwards.
+        """
         cursor = Transaction().connection.cursor()
         table = cls.__table__()
         cursor.execute(*table.update(
                 [table.state, table.claim, table.lease_until,
                     table.next_attempt, table.reason, table.detail],
-                ['checking', Null, Null, now, 'lease_expired', Null],
+                ['checking', Null, Null, now.replace(microsecond=0),
+                    'lease_expired', Null],
                 where=(table.state == 'sending') & (table.lease_until < now)))
 
     @classmethod

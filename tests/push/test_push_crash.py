@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 "Processes that die and processes that compete."
 
+import datetime as dt
 import os
 import signal
 import subprocess
@@ -162,6 +163,23 @@ def test_two_senders_send_each_visit_once(clinic, gateway, emulator, start):
                 r for r in emulator.store.find(type_) if r.owner]) == 2
         assert len(gateway.requests('POST', f'{FHIR}/{type_}')) == 2
     assert len(gateway.tokens) == 2
+
+
+@pytest.mark.parametrize('microsecond', [0, 499_999, 500_001, 999_999])
+def test_row_whose_lease_ended_is_due_at_once(
+        clinic, monkeypatch, microsecond):
+    from trytond.modules.satusehat_integration import submission
+    clinic.visit()
+    now = dt.datetime.now(dt.timezone.utc).replace(
+        tzinfo=None, microsecond=microsecond)
+    monkeypatch.setattr(submission, 'database_now', lambda: now)
+    clinic.write('satusehat.submission', [], {
+            'state': 'sending', 'claim': 'gone',
+            'lease_until': now - dt.timedelta(seconds=1)})
+    with clinic.transaction(user=0):
+        claimed = Pool().get('satusehat.submission').claim_due(1, 120)
+        assert [row.state for row in claimed] == ['sending']
+        assert claimed[0].claim != 'gone'
 
 
 def test_rival_claims_take_each_row_once(clinic):
