@@ -89,6 +89,7 @@ def test_doctor_finishes(client, clinic):
     client.open_row(NAME)
     client.picture('41-visit')
     client.press('finish')
+    assert "tidak dapat diubah" in client.dialog()
     client.picture('42-confirm')
     client.answer()
     assert "Diagnosis utama" in client.dialog()
@@ -118,7 +119,7 @@ def test_doctor_sees_the_visit_delivered(client, clinic, platform):
     assert visit.owner == '10000004'
     client.picture('51-visit')
     client.hide_menu()
-    client.picture('52-visit-without-menu', height=1000)
+    client.picture('52-visit-without-menu', height=1160)
 
 
 def test_administrator_follows_the_submission(client, clinic):

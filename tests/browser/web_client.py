@@ -25,11 +25,13 @@ PANE = '#tabcontent > .tab-pane.active'
 # Between two answers of the server the client is idle for an instant.
 SETTLE = """
 const done = arguments[0];
+const moving = animation => animation.playState === 'running'
+    && animation.effect.getComputedTiming().endTime !== Infinity;
 let calm = 0;
 (function look() {
     const idle = window.jQuery !== undefined && jQuery.active === 0
         && jQuery(':animated').length === 0
-        && !document.querySelector('.modal.fade:not(.in)[style*=block]');
+        && !document.getAnimations().some(moving);
     calm = idle ? calm + 1 : 0;
     calm > 3 ? done() : setTimeout(look, 15);
 })();
@@ -150,7 +152,9 @@ class WebClient:
     def hide_menu(self):
         "Fold the menu away at the left"
         self.settle()
-        self.visible('[data-toggle=menu]')[0].click()
+        self.driver.execute_script(
+            "jQuery('[data-toggle=menu]').click();"
+            "document.activeElement.blur()")
         self.settle()
 
     # Lists
