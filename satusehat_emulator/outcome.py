@@ -109,3 +109,13 @@ def consent_refused():
     return Refusal(403, [Issue(
         'forbidden',
         'Operation cannot be performed due to consent or privacy rules.')])
+
+
+def foreign_organization():
+    """Return the refusal of an organization that another client sends for.
+
+    One credential serves one organization (SATUSEHAT, pages of the patient
+    and facility indexes); the status is assumed.
+    """
+    return Refusal(403, [Issue(
+        'forbidden', 'resource cannot be accessed due to business rule')])

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from . import dates, index
-from .outcome import Issue, Refusal, not_found, numbered, suppressed
+from .outcome import (
+    Issue, Refusal, foreign_organization, not_found, numbered, suppressed)
 from .walk import values
 from .write import answered
 
 CLINICAL_FREE = {
     'Patient', 'Practitioner', 'Organization', 'Location'}
+
 
 @dataclass
 class Query:
@@ -239,11 +241,15 @@ def searchset(query, entries, total, base, next_page=None):
 def read(service, type_, id_):
     """Return the body of a read: the resource, or an OperationOutcome.
 
-    Raises Refusal when there is no such resource.
+    Raises Refusal when there is no such resource, or when it is the
+    organization of another client.
     """
     row = service.store.get(type_, id_)
     if not row:
         raise not_found(type_, id_)
+    if (type_ == 'Organization' and id_ != service.organization
+            and service.store.has_client(id_)):
+        raise foreign_organization()
     if readable(service, row):
         return answered(row.body)
     return {

@@ -218,6 +218,11 @@ class Store:
             'select secret, organization, penalty_until from client '
             'where id = ?', id_)
 
+    def has_client(self, organization):
+        "Return whether some client sends for the organization."
+        return bool(self._one(
+            'select 1 from client where organization = ?', organization))
+
     def punish(self, id_, until):
         with self.transaction():
             self._db.execute(

@@ -1,10 +1,11 @@
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
+from sql import Null
 from trytond.model import ModelView, Workflow, fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval, If
-from trytond.transaction import without_check_access
+from trytond.transaction import check_access, without_check_access
 
 from .identity import ResourceIdMixin
 from .submission import STATES
@@ -36,6 +37,9 @@ class Encounter(ResourceIdMixin, metaclass=PoolMeta):
     def get_satusehat(cls, encounters, names):
         pool = Pool()
         Submission = pool.get('satusehat.submission')
+        Access = pool.get('ir.model.access')
+        with check_access():
+            detail = Access.check('clinic.diagnosis', raise_exception=False)
         result = {name: {e.id: None for e in encounters} for name in names}
         with without_check_access():
             for submission in Submission.search(
@@ -46,7 +50,7 @@ class Encounter(ResourceIdMixin, metaclass=PoolMeta):
                     result['satusehat_state'][encounter] = submission.state
                 if 'satusehat_note' in names:
                     result['satusehat_note'][encounter] = (
-                        submission.last_error)
+                        submission.explain(detail=detail))
         return result
 
     @classmethod
@@ -54,16 +58,18 @@ class Encounter(ResourceIdMixin, metaclass=PoolMeta):
         pool = Pool()
         Submission = pool.get('satusehat.submission')
         _, operator, value = clause[:3]
+        last, newer = Submission.__table__(), Submission.__table__()
+        where = newer.id == Null
         if value is None:
             operator = {'=': 'not in', '!=': 'in'}[operator]
-            domain = []
         else:
-            domain = [('state', operator, value)]
+            where &= fields.SQL_OPERATORS[operator](last.state, value)
             operator = 'in'
-        with without_check_access():
-            submissions = Submission.search(domain)
-            ids = list({s.encounter.id for s in submissions})
-        return [('id', operator, ids)]
+        query = last.join(
+            newer, 'LEFT', condition=(newer.encounter == last.encounter)
+            & (newer.version > last.version)).select(
+                last.encounter, where=where)
+        return [('id', operator, query)]
 
     @classmethod
     def view_attributes(cls):

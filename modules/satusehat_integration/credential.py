@@ -11,7 +11,8 @@ from trytond.transaction import Transaction, without_check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from . import crypto
-from .exceptions import EncryptionKeyError, OrganizationIdError
+from .exceptions import (
+    CredentialCopyError, EncryptionKeyError, OrganizationIdError)
 from .platform.settings import FHIR, ConfigurationError, base_url
 from .platform.transport import Limits
 
@@ -116,9 +117,10 @@ class Credential(ModelSQL, ModelView):
 
     @classmethod
     def copy(cls, credentials, default=None):
-        default = default.copy() if default is not None else {}
-        default.setdefault('client_secret_encrypted')
-        default.setdefault('client_secret')
+        "Each branch has its own credential: there is nothing to copy"
+        if credentials:
+            raise CredentialCopyError(gettext(
+                    'satusehat_integration.msg_credential_copy'))
         return super().copy(credentials, default=default)
 
     def get_rec_name(self, name):
@@ -158,10 +160,12 @@ class CredentialTest(Wizard):
         """
         try:
             self.result.success, self.result.result = _test(self.record)
-        except crypto.EncryptionError:
+        except crypto.EncryptionError as e:
+            reason = (
+                'reason_key_wrong' if isinstance(e, crypto.KeyWrong)
+                else 'key_missing')
             self.result.success = False
-            self.result.result = gettext(
-                'satusehat_integration.msg_key_missing')
+            self.result.result = gettext(f'satusehat_integration.msg_{reason}')
         except ConfigurationError as e:
             self.result.success = False
             self.result.result = gettext(

@@ -9,6 +9,10 @@ class EncryptionKeyError(UserError):
     pass
 
 
+class CredentialCopyError(AccessError):
+    pass
+
+
 class OrganizationIdError(ValidationError):
     pass
 

@@ -116,8 +116,8 @@ class Gate(ModelSQL):
     @classmethod
     def forget(cls, clients):
         "Drop what is known of the clients, (environment, client id) pairs"
-        gates = cls.search(['OR', *(
-                    [('environment', '=', environment),
-                        ('client_id', '=', client_id)]
-                    for environment, client_id in clients)])
-        cls.delete(gates)
+        if clients:
+            cls.delete(cls.search(['OR', *(
+                            [('environment', '=', environment),
+                                ('client_id', '=', client_id)]
+                            for environment, client_id in clients)]))

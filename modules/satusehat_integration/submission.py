@@ -8,6 +8,7 @@ import uuid
 from sql import Literal, Null
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
+from trytond.modules.clinic_rme.mixin import BranchMixin
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
 from trytond.tools import timezone
@@ -109,14 +110,19 @@ class Submission(ModelSQL, ModelView):
 
     @classmethod
     def get_last_error(cls, submissions, name):
-        return {s.id: s._explain() for s in submissions}
+        return {s.id: s.explain() for s in submissions}
 
-    def _explain(self):
+    def explain(self, detail=True):
+        """Return why the row waits, in the language of the user.
+
+        The platform's own words, the detail, may quote a diagnosis: they
+        are not for everybody who sees the visit.
+        """
         if self.state == 'sent' or (not self.reason and self.environment):
             return None
         reason = self.reason or 'no_environment'
         text = gettext(f'satusehat_integration.msg_reason_{reason}')
-        if self.detail:
+        if detail and self.detail:
             text += f'\n{self.detail}'
         if self.state in {'waiting', 'checking'} and self.next_attempt:
             zone = timezone.ZoneInfo(self.company.timezone)
@@ -301,7 +307,7 @@ class Submission(ModelSQL, ModelView):
                         })
 
 
-class SubmissionAction(ModelSQL, ModelView):
+class SubmissionAction(BranchMixin, ModelSQL, ModelView):
     "What a person decided about a submission, and why"
     __name__ = 'satusehat.submission.action'
 

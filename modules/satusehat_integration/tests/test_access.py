@@ -2,7 +2,6 @@
 # this repository contains the full copyright notices and license terms.
 
 import itertools
-import unittest
 
 from trytond.exceptions import UserError
 from trytond.model import ModelStorage
@@ -426,8 +425,6 @@ class SatusehatBranchTestCase(KeptTestCase):
                     'export_data', [self.records['desa'][model]],
                     ['rec_name'])
 
-    # Export does not apply a rule that leads through another record
-    @unittest.expectedFailure
     def test_export_of_the_other_branch_through_another_record(self):
         model = 'satusehat.submission.action'
         self.assertRaises(

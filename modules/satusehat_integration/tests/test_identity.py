@@ -1,7 +1,6 @@
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
-import unittest
 
 from trytond.model.exceptions import SQLConstraintError
 from trytond.modules.satusehat_integration.exceptions import (
@@ -371,8 +370,6 @@ class ShownStateTestCase(SatusehatTestCase):
                 self.assertEqual(
                     self.search(operator, value) & mine, {pending})
 
-    # The search finds any version, the visit shows the last
-    @unittest.expectedFailure
     def test_search_by_last_version(self):
         visit = self.visit(state='sent')
         with self.changes() as pool:

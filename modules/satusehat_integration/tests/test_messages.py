@@ -126,6 +126,15 @@ class IndonesianTestCase(SatusehatTestCase):
                 "SATUSEHAT menolak isi kunjungan. Pengiriman menunggu sampai "
                 "kunjungan dikoreksi.", "RuleNumber 10122"])
 
+    def test_note_for_who_may_not_read_diagnoses(self):
+        id_ = self.submission(
+            state='needs_data', reason='refused', detail="Code not found: J00")
+        with self.database() as pool:
+            visit = pool.get('satusehat.submission')(id_).encounter.id
+        note = self.user('registration').read(
+            'clinic.encounter', visit, 'satusehat_note')['satusehat_note']
+        self.assertNotIn("J00", note)
+
     def test_next_attempt_in_the_time_of_the_branch(self):
         id_ = self.submission(
             state='waiting', reason='server_error',
