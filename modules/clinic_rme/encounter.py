@@ -15,6 +15,7 @@ from .company import PRACTITIONERS
 from .exceptions import (
     EncounterAccessError, EncounterIncompleteError, EncounterTimeError)
 from .mixin import BranchMixin, UidMixin
+from .party import SEXES
 
 STATES = [
     ('planned', "Planned"),
@@ -135,7 +136,7 @@ class Encounter(UidMixin, BranchMixin, Workflow, ModelSQL, ModelView):
         STATES, "State", required=True, readonly=True, sort=False)
 
     patient_sex = fields.Function(
-        fields.Selection('get_sexes', "Sex", sort=False), 'get_banner')
+        fields.Selection(SEXES, "Sex", sort=False), 'get_banner')
     patient_age = fields.Function(fields.Char("Age"), 'get_banner')
     patient_allergy_status = fields.Function(
         fields.Char("Allergy Status"), 'get_banner')
@@ -206,11 +207,6 @@ class Encounter(UidMixin, BranchMixin, Workflow, ModelSQL, ModelView):
     @classmethod
     def default_state(cls):
         return 'planned'
-
-    @classmethod
-    def get_sexes(cls):
-        pool = Pool()
-        return pool.get('party.party').sex.selection
 
     @fields.depends('room', 'unit')
     def on_change_room(self):

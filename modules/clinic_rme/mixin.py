@@ -80,6 +80,10 @@ class EncounterPartMixin(UidMixin, BranchMixin):
         help="The employee who made the entry.")
 
     @classmethod
+    def default_encounter_open(cls):
+        return True
+
+    @classmethod
     def default_recorded_by(cls):
         pool = Pool()
         User = pool.get('res.user')

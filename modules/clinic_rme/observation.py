@@ -80,7 +80,7 @@ class VitalSigns(EncounterPartMixin, ModelSQL, ModelView):
     @fields.depends(*RANGES)
     def on_change_notify(self):
         notifications = super().on_change_notify()
-        notifications.extend(('error', p) for p in self._problems())
+        notifications.extend(('warning', p) for p in self._problems())
         return notifications
 
     @fields.depends(*RANGES)

@@ -116,14 +116,14 @@ class Party(metaclass=PoolMeta):
         if not nik:
             return
         if problem := nik_.problem(nik):
-            yield ('error', gettext(
+            yield ('warning', gettext(
                     f'clinic_rme.msg_nik_{problem}', count=len(nik)))
             return
         with without_check_access():
             others = self.__class__.search([
                     ('id', '!=', self.id), ('nik', '=', nik)], limit=1)
         if others:
-            yield ('error', gettext('clinic_rme.msg_nik_unique'))
+            yield ('warning', gettext('clinic_rme.msg_nik_unique'))
         for name in sorted(
                 nik_.disagreements(nik, self.birth_date, self.sex)):
             yield ('warning', gettext(f'clinic_rme.msg_nik_{name}'))

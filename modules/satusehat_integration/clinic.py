@@ -22,7 +22,10 @@ class Encounter(ResourceIdMixin, metaclass=PoolMeta):
         fields.Selection([(None, "")] + STATES, "SATUSEHAT State", sort=False),
         'get_satusehat', searcher='search_satusehat')
     satusehat_note = fields.Function(
-        fields.Text("SATUSEHAT Note"), 'get_satusehat')
+        fields.Text("SATUSEHAT Note", states={
+                'invisible': ~Eval('satusehat_note'),
+                }),
+        'get_satusehat')
 
     @classmethod
     @ModelView.button

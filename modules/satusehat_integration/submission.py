@@ -54,7 +54,11 @@ class Submission(ModelSQL, ModelView):
     sent_at = fields.DateTime("Sent at", readonly=True)
     reason = fields.Char("Reason", readonly=True)
     detail = fields.Text("Detail", readonly=True, loading='eager')
-    last_error = fields.Function(fields.Text("Last Error"), 'get_last_error')
+    last_error = fields.Function(
+        fields.Text("Last Error", states={
+                'invisible': ~Eval('last_error'),
+                }),
+        'get_last_error')
     exchanges = fields.One2Many(
         'satusehat.exchange', 'submission', "Exchanges", readonly=True)
     actions = fields.One2Many(

@@ -57,7 +57,7 @@ class VitalSignsTestCase(RemoteTestCase):
                             VITAL_SIGNS, 'write', [row], {name: value})
                     (kind, notice), = self.nurse(
                         VITAL_SIGNS, 'on_change_notify', {name: value})
-                    self.assertEqual(kind, 'error')
+                    self.assertEqual(kind, 'warning')
                     self.assertRegex(notice, message)
         self.assertEqual(self.content(VITAL_SIGNS), before)
 

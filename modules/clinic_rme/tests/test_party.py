@@ -173,14 +173,14 @@ class PersonTestCase(RemoteTestCase):
 
     def test_notice_of_impossible_nik(self):
         (kind, message), = self.notices(name="Budi", nik='12')
-        self.assertEqual(kind, 'error')
+        self.assertEqual(kind, 'warning')
         self.assertRegex(message, "16 digits; 2 were entered")
 
     def test_notice_of_nik_of_another(self):
         person = self.create(nik=new_nik())
         nik = self.read(person, 'nik')['nik']
         (kind, message), = self.notices(nik=f'{nik[:8]} {nik[8:]}')
-        self.assertEqual(kind, 'error')
+        self.assertEqual(kind, 'warning')
         self.assertRegex(message, "belongs to another person")
         self.assertEqual(self.notices(id=person, nik=nik), [])
 
