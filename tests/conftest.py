@@ -201,3 +201,20 @@ def pytest_terminal_summary(terminalreporter, exitstatus):
             for outcome, reports in terminalreporter.stats.items() if outcome}
         with open(target, 'a') as lines:
             lines.write(json.dumps(counts) + '\n')
+
+
+@pytest.fixture
+def setting():
+    "Set options of the section [satusehat] for one test"
+    import trytond.config as config
+    if not config.has_section('satusehat'):
+        config.add_section('satusehat')
+    before = {}
+
+    def set_(**options):
+        for name, value in options.items():
+            before.setdefault(name, config.get('satusehat', name, default=''))
+            config.set('satusehat', name, str(value))
+    yield set_
+    for name, value in before.items():
+        config.set('satusehat', name, value)

@@ -5,28 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
-import trytond.config as config
 from satusehat_emulator.serving import serve
 
 PUSH = Path(__file__).resolve().parents[1] / 'push'
 if str(PUSH) not in sys.path:
     sys.path.insert(0, str(PUSH))
-
-
-@pytest.fixture
-def setting():
-    "Set options of the section [satusehat] for one test"
-    if not config.has_section('satusehat'):
-        config.add_section('satusehat')
-    before = {}
-
-    def set_(**options):
-        for name, value in options.items():
-            before.setdefault(name, config.get('satusehat', name, default=''))
-            config.set('satusehat', name, str(value))
-    yield set_
-    for name, value in before.items():
-        config.set('satusehat', name, value)
 
 
 @pytest.fixture(scope='module')

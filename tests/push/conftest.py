@@ -2,26 +2,9 @@
 # this repository contains the full copyright notices and license terms.
 
 import pytest
-import trytond.config as config
 from gateway import gateway_to
 from push_clinic import Clinic, create_database, drop_database
 from satusehat_emulator.serving import serve
-
-
-@pytest.fixture
-def setting():
-    "Set options of the section [satusehat] for one test"
-    if not config.has_section('satusehat'):
-        config.add_section('satusehat')
-    before = {}
-
-    def set_(**options):
-        for name, value in options.items():
-            before.setdefault(name, config.get('satusehat', name, default=''))
-            config.set('satusehat', name, str(value))
-    yield set_
-    for name, value in before.items():
-        config.set('satusehat', name, value)
 
 
 @pytest.fixture
