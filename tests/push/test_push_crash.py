@@ -79,6 +79,7 @@ def assert_each_visit_once(clinic, emulator, visits):
 
 @pytest.mark.parametrize('moment, posts, rows', [
         ('claimed', 0, 0), ('frozen', 0, 2), ('answered', 2, 2)])
+@pytest.mark.fault(3, 6)
 def test_killed_sender_is_made_up_for(
         clinic, gateway, emulator, start, moment, posts, rows):
     visits = [clinic.visit(), clinic.visit()]
@@ -93,6 +94,7 @@ def test_killed_sender_is_made_up_for(
     assert len(gateway.posts) == 2
 
 
+@pytest.mark.fault(5)
 def test_sender_killed_after_the_platform_stored_is_made_up_for(
         clinic, gateway, emulator, start):
     visit = clinic.visit()
@@ -146,6 +148,7 @@ def test_sender_killed_while_it_fetches_a_token_is_made_up_for(
 @pytest.mark.skipif(
     backend.name != 'postgresql',
     reason="SQLite is for one sender; two wait for its one lock")
+@pytest.mark.fault(62)
 def test_two_senders_send_each_visit_once(clinic, gateway, emulator, start):
     visits = [clinic.visit('AB'[n % 2]) for n in range(40)]
     for process in [p.go() for p in [start(), start()]]:
@@ -182,6 +185,7 @@ def test_row_whose_lease_ended_is_due_at_once(
         assert claimed[0].claim != 'gone'
 
 
+@pytest.mark.fault(10)
 def test_rival_claims_take_each_row_once(clinic):
     for _ in range(20):
         clinic.visit()

@@ -22,6 +22,7 @@ def set_secret(clinic, branch, secret):
         {'client_secret': secret}) == 1
 
 
+@pytest.mark.fault(38)
 def test_wrong_secret_stops_its_branch_only(clinic, gateway, emulator):
     set_secret(clinic, 'A', 'wrong')
     bad = [clinic.visit('A') for _ in range(2)]
@@ -110,6 +111,7 @@ def test_token_is_reserved_before_it_is_fetched(clinic, gateway):
     assert clinic.states() == {('sent', None): 1}
 
 
+@pytest.mark.fault(40)
 def test_organization_of_the_other_branch_is_refused(
         clinic, gateway, emulator):
     clinic.delete('satusehat.credential', [('client_id', '=', 'client-B')])
@@ -188,6 +190,7 @@ def test_credential_without_secret_needs_the_administrator(clinic, gateway):
         (Fernet.generate_key().decode(), 'key_wrong')],
     ids=['missing', 'malformed', 'wrong'])
 @pytest.mark.parametrize('warm', [False, True], ids=['cold', 'warm'])
+@pytest.mark.fault(42)
 def test_lost_encryption_key_stops_sending(
         clinic, gateway, setting, keys, reason, warm):
     if warm:
@@ -205,6 +208,7 @@ def test_lost_encryption_key_stops_sending(
     assert len(gateway.seen) == asked
 
 
+@pytest.mark.fault(41)
 def test_rotated_key_still_reads_the_secret(clinic, gateway, setting):
     import trytond.config as config
     old = config.get('satusehat', 'encryption_keys')

@@ -50,6 +50,7 @@ def assert_held_once(clinic, emulator, *visits):
 
 
 @pytest.mark.parametrize('fault, state, reason', **named(NOT_STORED))
+@pytest.mark.fault(20, 23, 31)
 def test_visit_without_answer_is_looked_for_before_it_goes_again(
         clinic, gateway, emulator, impatience, fault, state, reason):
     gateway.once('POST', FHIR, fault)
@@ -77,6 +78,7 @@ def test_visit_without_answer_is_looked_for_before_it_goes_again(
 
 
 @pytest.mark.parametrize('fault, state, reason', **named(STORED))
+@pytest.mark.fault(21, 23, 30)
 def test_stored_visit_without_answer_is_adopted_and_not_sent_again(
         clinic, gateway, emulator, impatience, fault, state, reason):
     gateway.once('POST', FHIR, fault)
@@ -96,6 +98,7 @@ def test_stored_visit_without_answer_is_adopted_and_not_sent_again(
             'id')) == 6
 
 
+@pytest.mark.fault(16)
 def test_closed_port_waits_and_nothing_is_begun(
         clinic, gateway, emulator, setting):
     clinic.visit()
@@ -129,6 +132,7 @@ def test_closed_port_at_the_token_names_the_reason_to_all(
     assert len(clinic.exchanges()) == 1
 
 
+@pytest.mark.fault(27)
 def test_limit_of_the_platform_stops_the_whole_client(
         clinic, gateway, setting):
     clinic.visit()
@@ -153,6 +157,7 @@ def test_limit_of_the_platform_stops_the_whole_client(
     assert clinic.states() == {('sent', None): 5}
 
 
+@pytest.mark.fault(27)
 def test_limit_of_one_branch_does_not_stop_the_other(clinic, gateway):
     clinic.visit('A')
     clinic.visit('B')
@@ -181,6 +186,7 @@ def test_refused_token_is_renewed_once_and_the_visit_sent(
     assert len(emulator.store.find('Encounter')) == 2
 
 
+@pytest.mark.fault(37)
 def test_expired_token_in_mid_batch_is_renewed_once_for_all(
         clinic, gateway, setting):
     clinic.visit()
@@ -233,6 +239,7 @@ def test_refused_token_and_unreachable_token_service_wait(clinic, gateway):
     assert clinic.submission(visit)['state'] == 'sent'
 
 
+@pytest.mark.fault(44)
 def test_duplicate_of_ours_is_adopted(clinic, gateway, emulator):
     gateway.once('POST', FHIR, faults.stored_cut)
     visit = clinic.visit()
@@ -272,6 +279,7 @@ def test_duplicate_of_another_patient_is_not_adopted(
     assert len(gateway.posts) == 1
 
 
+@pytest.mark.fault(22)
 def test_lag_of_the_index_is_waited_out(clinic, gateway, emulator):
     gateway.once('POST', FHIR, faults.stored_cut)
     visit = clinic.visit()
@@ -289,6 +297,7 @@ def test_lag_of_the_index_is_waited_out(clinic, gateway, emulator):
     assert len(gateway.posts) == 1
 
 
+@pytest.mark.fault(22)
 def test_duplicate_that_is_never_shown_ends_with_a_person(
         clinic, gateway, emulator):
     gateway.once('POST', FHIR, faults.stored_cut)
@@ -360,6 +369,7 @@ def test_wrong_address_is_no_refusal_of_content(clinic, gateway):
         'needs_admin', 'not_found')
 
 
+@pytest.mark.fault(43)
 def test_refusal_tells_the_platforms_words_and_waits(
         clinic, gateway, emulator):
     visit = clinic.visit(code='U07.1')

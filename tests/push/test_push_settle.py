@@ -38,6 +38,7 @@ def failing(original, times, error):
     return function
 
 
+@pytest.mark.fault(52)
 def test_late_settle_changes_nothing(clinic, gateway, emulator, caplog):
     def claimed_by_another(exchange):
         answer = exchange.forward()
@@ -76,6 +77,7 @@ def test_claim_lost_before_freezing_is_not_sent(
 
 
 @pytest.mark.parametrize('step', ['claim', 'freeze', '_settle'])
+@pytest.mark.fault(7)
 def test_step_is_repeated_after_a_conflict(
         clinic, gateway, monkeypatch, sender, step):
     monkeypatch.setattr(sender.Sender, step, failing(
@@ -89,6 +91,7 @@ def test_step_is_repeated_after_a_conflict(
     assert len(clinic.exchanges(path=FHIR)) == 1
 
 
+@pytest.mark.fault(7)
 def test_settle_that_never_comes_through_is_made_up_by_looking(
         clinic, gateway, emulator, monkeypatch, sender):
     visits = [clinic.visit(), clinic.visit()]
