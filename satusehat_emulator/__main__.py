@@ -24,6 +24,7 @@ SWITCHES = [
     ('--index-lag', float, "seconds searches miss what was just written"),
     ('--page-size', int, "rows on a page of a search without _count"),
     ('--delete-status', int, "HTTP status of DELETE (405 or 404)"),
+    ('--latency', float, "milliseconds each answer takes"),
     ('--patient-id-key', str, "key of the number of a new patient"),
     ]
 FLAGS = [

@@ -7,36 +7,17 @@ import time
 from contextlib import contextmanager, suppress
 from socket import SHUT_RD, SHUT_RDWR
 
-from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+from werkzeug.serving import ThreadedWSGIServer
 
 from . import seed as seeding
 from .app import create_app
-from .faults.wire import KEY, Wire, is_reset
+from .connection import Handler
+from .faults.wire import is_reset
 from .settings import Settings
 from .store import Store
 
 POLL = 0.02
 GRACE = 2
-
-
-class QuietHandler(WSGIRequestHandler):
-    "Logs nothing: addresses carry identity numbers."
-
-    date_shift = 0
-
-    def log(self, type, message, *args):
-        pass
-
-    def make_environ(self):
-        return {
-            **super().make_environ(), KEY: Wire(self, self.server.stopping)}
-
-    def date_time_string(self, timestamp=None):
-        now = time.time() if timestamp is None else timestamp
-        return super().date_time_string(now + self.date_shift)
-
-    def connection_dropped(self, error, environ=None):
-        self.close_connection = True
 
 
 class Server(ThreadedWSGIServer):
@@ -48,7 +29,11 @@ class Server(ThreadedWSGIServer):
     def __init__(self, app, host, port):
         self.stopping = threading.Event()
         self._open, self._lock = {}, threading.Lock()
-        super().__init__(host, port, app, QuietHandler)
+        super().__init__(host, port, app, Handler)
+
+    @property
+    def settings(self):
+        return self.app.extensions['emulator'].settings
 
     def process_request(self, request, client_address):
         thread = threading.Thread(

@@ -27,4 +27,5 @@ class Settings:
     cascade: bool = False
     delete_status: int = 405
     patient_id_key: str = 'Patient ID:'
+    latency: float = 0
     clock: Callable[[], float] = field(default=time.time, repr=False)

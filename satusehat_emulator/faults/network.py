@@ -77,6 +77,14 @@ def reset(job, response):
 
 
 @alters(
+    "a good answer, then the connection is closed, which the answer did not "
+    "announce", adds=True)
+def hang_up(job, response):
+    job.wire.hang_up()
+    return response
+
+
+@alters(
     "carried out at once, answered after some seconds",
     adds=True, seconds=seconds(30, 0.2, 1, 2))
 def slow(job, response):

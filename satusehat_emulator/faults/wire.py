@@ -40,6 +40,11 @@ class Wire:
             self._handler.connection.setsockopt(
                 socket.SOL_SOCKET, socket.SO_LINGER, LINGER)
 
+    def hang_up(self):
+        "Close the connection after this answer, which does not say so."
+        if self._handler:
+            self._handler.hangs_up = True
+
     def drip(self, interval):
         "From now on write each byte by itself, head included."
         if self._handler:
