@@ -4,13 +4,13 @@
 
 import re
 import uuid
-from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 
 from . import index, structure, versions, write
 from .outcome import (
     Issue, Refusal, duplicate, numbered, refused_by_rules, refused_by_store)
-from .walk import references
+from .walk import reference_holders, references
 
 TARGET = re.compile(r'([A-Za-z]+)(?:/([A-Za-z0-9.-]{1,64}))?')
 
@@ -25,6 +25,10 @@ class Entry:
     id: str
     resource: dict
 
+    @cached_property
+    def keys(self):
+        return index.keys(self.resource)
+
     @property
     def prefix(self):
         return f'Bundle.entry[{self.index}].resource.'
@@ -33,9 +37,10 @@ class Entry:
 def process(service, bundle, base):
     """Carry out a transaction; return the answering Bundle.
 
-    `base` is the address of the FHIR interface. Raises Refusal, with all
-    issues of the step that fails, and then nothing has been stored
-    (SATUSEHAT, validation: rules 20011 and 20017 to 20021 for the entries).
+    `base` is the address of the FHIR interface; references in `bundle` are
+    replaced by the ids to be. Raises Refusal, with all issues of the step
+    that fails, and then nothing has been stored (SATUSEHAT, validation:
+    rules 20011 and 20017 to 20021 for the entries).
     """
     if bundle.get('type') not in ['transaction', 'batch']:
         raise refused_by_store(
@@ -182,7 +187,7 @@ def _entry(position, item):
         raise permission_refused(type_)
     return Entry(
         position, item['fullUrl'], method, type_,
-        match[2] or write.new_id(), deepcopy(resource))
+        match[2] or write.new_id(), resource)
 
 
 def permission_refused(type_):
@@ -200,19 +205,9 @@ def _resolve(entries):
     known = {
         entry.full_url: f'{entry.type}/{entry.id}' for entry in entries}
     for entry in entries:
-        _replace(entry.resource, known)
-
-
-def _replace(value, known):
-    if isinstance(value, dict):
-        target = value.get('reference')
-        if isinstance(target, str) and target in known:
-            value['reference'] = known[target]
-        for child in value.values():
-            _replace(child, known)
-    elif isinstance(value, list):
-        for child in value:
-            _replace(child, known)
+        for holder in reference_holders(entry.resource):
+            target = holder['reference']
+            holder['reference'] = known.get(target, target)
 
 
 # Checking and writing
@@ -259,9 +254,9 @@ def _collect(entries, issues_of, cascade=False):
 
 
 def _duplicates(service, entry, seen):
-    found = write.check_duplicate(service, {
-        **entry.resource, 'id': entry.id})
-    keys = {(entry.type, key) for key in index.keys(entry.resource)}
+    found = write.check_duplicate(
+        service, {**entry.resource, 'id': entry.id}, entry.keys)
+    keys = {(entry.type, key) for key in entry.keys}
     twins = keys & seen.keys()
     seen.update(dict.fromkeys(keys))
     if twins and not found:

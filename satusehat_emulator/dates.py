@@ -4,6 +4,7 @@
 
 import re
 from datetime import date, datetime, timedelta, timezone
+from functools import lru_cache
 
 FIRST = datetime.min.replace(tzinfo=timezone.utc)
 LAST = datetime.max.replace(tzinfo=timezone.utc)
@@ -23,7 +24,14 @@ def parse_date_time(text):
     Raises ValueError for anything else, a date alone included
     (SATUSEHAT, validation: 'Format allowed : YYYY-MM-DDThh:mm:ss+00:00').
     """
-    match = isinstance(text, str) and DATE_TIME.fullmatch(text)
+    if not isinstance(text, str):
+        raise ValueError(f'not a date time: {text!r}')
+    return _date_time(text)
+
+
+@lru_cache(4096)
+def _date_time(text):
+    match = DATE_TIME.fullmatch(text)
     if not match:
         raise ValueError(f'not a date time: {text!r}')
     fraction, zone = match.groups()
@@ -59,7 +67,14 @@ def interval(text):
     `end` is exclusive; for an instant both are the same. Takes dates of any
     precision and dateTimes, without zone as UTC; raises ValueError.
     """
-    if isinstance(text, str) and DATE.fullmatch(text):
+    if not isinstance(text, str):
+        raise ValueError(f'not a date: {text!r}')
+    return _interval(text)
+
+
+@lru_cache(4096)
+def _interval(text):
+    if DATE.fullmatch(text):
         first = parse_date(text)
         start = datetime(
             first.year, first.month, first.day, tzinfo=timezone.utc)
@@ -69,7 +84,7 @@ def interval(text):
 
 
 def _moment(text):
-    match = isinstance(text, str) and MOMENT.fullmatch(text)
+    match = MOMENT.fullmatch(text)
     if not match:
         raise ValueError(f'not a date: {text!r}')
     minutes, seconds, fraction, zone = match.groups()

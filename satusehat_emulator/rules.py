@@ -10,12 +10,13 @@ dictionary). All refusals of a resource are collected.
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import cache
 
 from . import kinds
 from .checks import CHECKS
 from .outcome import Issue, numbered
 from .resources import rule_tables
-from .walk import values, walk
+from .walk import head, values, walk
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,21 @@ def validate(resource, context):
     type_ = resource['resourceType']
     context = replace(context, resource=resource)
     issues = []
-    for rule in rule_tables().get(type_, []):
-        issues.extend(_apply(rule, resource, type_, context))
+    for start, rule in _rules(type_):
+        if start in resource:
+            issues.extend(_apply(rule, resource, type_, context))
+        elif _is_needed(rule, resource, context):
+            issues.append(_missing(rule, f'{type_}.{rule["path"]}'))
     for index, contained in enumerate(_contained(resource)):
         issues.extend(_contained_issues(contained, index, type_, context))
     return issues
+
+
+@cache
+def _rules(type_):
+    "Return (element the path begins with, rule) for the rules of a type."
+    return [
+        (head(rule['path']), rule) for rule in rule_tables().get(type_, [])]
 
 
 def _contained(resource):
@@ -82,6 +93,8 @@ def _apply(rule, resource, expression, context):
 
 def _is_needed(rule, resource, context):
     need = rule.get('need')
+    if need is None:
+        return False
     if isinstance(need, dict):
         return bool(
             set(map(str, values(resource, need['path']))) & set(need['in']))

@@ -12,31 +12,50 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-SCHEMA = """
-create table if not exists resource (
+from . import index
+
+VERSION = 2
+DERIVED = """
+create table term (
+    type text not null, param text not null, value text not null,
+    system text not null, number integer not null,
+    primary key (type, param, value, system, number)) without rowid;
+create index term_number on term (number);
+create table duplicate_key (
+    type text not null, owner text not null, key text not null,
+    number integer not null, primary key (type, owner, key)) without rowid;
+create index duplicate_key_number on duplicate_key (number);
+"""
+SCHEMA = f"""
+begin;
+create table resource (
     number integer primary key,
-    type text not null, id text not null, owner text,
-    created real not null, body text not null, unique (type, id));
-create table if not exists term (
-    type text not null, id text not null,
-    param text not null, system text, value text not null);
-create index if not exists term_value on term (type, param, value);
-create index if not exists term_id on term (type, id);
-create table if not exists duplicate_key (
-    type text not null, owner text, key text not null, id text not null);
-create unique index if not exists duplicate_key_unique
-    on duplicate_key (type, ifnull(owner, ''), key);
-create index if not exists duplicate_key_id on duplicate_key (type, id);
-create table if not exists client (
+    type text not null, id text not null, owner text, client text,
+    created real not null, versions integer not null default 1,
+    body text not null, unique (type, id));
+{DERIVED}
+create table client (
     id text primary key, secret text not null, organization text not null,
     penalty_until real not null default 0);
-create table if not exists token (
+create table token (
     value text primary key, client text not null, expires real not null);
-create table if not exists citizen (nik text primary key, body text not null);
-create table if not exists consent (
+create table citizen (nik text primary key, body text not null);
+create table consent (
     patient text not null, organization text not null, body text not null,
     primary key (patient, organization));
+pragma user_version = {VERSION};
+commit;
 """
+FROM_VERSION_1 = f"""
+alter table resource add column client text;
+alter table resource add column versions integer not null default 1;
+drop table term;
+drop table duplicate_key;
+{DERIVED}
+pragma user_version = {VERSION};
+"""
+COLUMNS = 'type, id, owner, created, body, client, versions'
+ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 
 
 class DuplicateKey(Exception):
@@ -49,12 +68,16 @@ class Row:
 
     `owner` is the organization that wrote it, None for what the platform
     itself keeps (people, facilities); `created` is in epoch seconds.
+    `client` is the one that created it, `versions` counts how often it was
+    written; both are kept by the store when it is written again.
     """
     type: str
     id: str
     owner: str | None
     created: float
     body: dict
+    client: str | None = None
+    versions: int = 1
 
 
 class _Written(threading.local):
@@ -77,7 +100,24 @@ class Store:
             check_same_thread=False, isolation_level=None, timeout=10)
         self._db.execute('pragma journal_mode = wal')
         self._db.execute('pragma synchronous = full')
-        self._db.executescript(SCHEMA)
+        self._prepare()
+
+    def _prepare(self):
+        "Create the tables, or bring those of an older file up to date."
+        version, = self._one('pragma user_version')
+        if not self._one("select 1 from sqlite_master where name = 'token'"):
+            self._db.executescript(SCHEMA)
+        elif version < VERSION:
+            self._bring_up_to_date()
+
+    def _bring_up_to_date(self):
+        with self.transaction():
+            for statement in FROM_VERSION_1.split(';'):
+                self._db.execute(statement)
+            for row in self._rows('order by number'):
+                self._enter(
+                    self._number(row), row, index.terms(row.body),
+                    index.keys(row.body) if row.owner else ())
 
     def close(self):
         with self._lock:
@@ -123,34 +163,55 @@ class Store:
         `terms` are (param, system, value), `keys` the texts that no other
         resource of the type and owner may have. Raises DuplicateKey.
         """
-        body = json.dumps(row.body, ensure_ascii=False, sort_keys=True)
+        body = ENCODE(row.body)
         with self.transaction():
-            self._db.execute(
-                'insert into resource (type, id, owner, created, body) '
-                'values (?, ?, ?, ?, ?) on conflict (type, id) '
-                'do update set body = excluded.body, owner = excluded.owner',
-                (row.type, row.id, row.owner, row.created, body))
-            for statement in (
-                    'delete from term where type = ? and id = ?',
-                    'delete from duplicate_key where type = ? and id = ?'):
-                self._db.execute(statement, (row.type, row.id))
-            self._db.executemany(
-                'insert into term values (?, ?, ?, ?, ?)',
-                {(row.type, row.id, *term) for term in terms})
-            try:
-                self._db.executemany(
-                    'insert into duplicate_key values (?, ?, ?, ?)',
-                    {(row.type, row.owner, key, row.id) for key in keys})
-            except sqlite3.IntegrityError as error:
-                raise DuplicateKey(row.type) from error
+            number = self._number(row)
+            if number is None:
+                number = self._db.execute(
+                    'insert into resource '
+                    '(type, id, owner, client, created, body) '
+                    'values (?, ?, ?, ?, ?, ?)', (
+                        row.type, row.id, row.owner, row.client, row.created,
+                        body)).lastrowid
+            else:
+                self._db.execute(
+                    'update resource set body = ?, owner = ?, '
+                    'versions = versions + 1 where number = ?',
+                    (body, row.owner, number))
+                for table in ('term', 'duplicate_key'):
+                    self._db.execute(
+                        f'delete from {table} where number = ?',  # noqa: S608
+                        (number,))
+            self._enter(number, row, terms, keys)
             self._saved += 1
+
+    def _number(self, row):
+        found = self._one(
+            'select number from resource where type = ? and id = ?',
+            row.type, row.id)
+        return found and found[0]
+
+    def _enter(self, number, row, terms, keys):
+        "Enter the resource of that number in the tables it is found by."
+        self._db.executemany('insert into term values (?, ?, ?, ?, ?)', {
+            (row.type, param, value, system or '', number)
+            for param, system, value in terms})
+        try:
+            self._db.executemany(
+                'insert into duplicate_key values (?, ?, ?, ?)',
+                {(row.type, row.owner or '', key, number) for key in keys})
+        except sqlite3.IntegrityError as error:
+            raise DuplicateKey(row.type) from error
 
     def get(self, type_, id_):
         "Return the Row, or None."
-        found = self._one(
-            'select type, id, owner, created, body from resource '
-            'where type = ? and id = ?', type_, id_)
-        return _row(found) if found else None
+        found = self._rows('where type = ? and id = ?', type_, id_)
+        return found[0] if found else None
+
+    def _rows(self, rest, *values):
+        "Return the Rows the rest of a select statement asks for."
+        return [_row(found) for found in self._all(
+            f'select {COLUMNS} from resource {rest}', *values)]  # noqa: S608
 
     def exists(self, type_, id_):
         return self._one(
@@ -164,11 +225,10 @@ class Store:
         """
         for key in keys:
             found = self._one(
-                'select id from duplicate_key where type = ? '
-                "and ifnull(owner, '') = ifnull(?, '') and key = ? "
-                "and id <> ifnull(?, '')",
-                type_, owner, key, besides)
-            if found:
+                'select id from resource where number = (select number '
+                'from duplicate_key where type = ? and owner = ? '
+                'and key = ?)', type_, owner or '', key)
+            if found and found[0] != besides:
                 return found[0]
 
     def find(self, type_, conditions=(), created_before=None):
@@ -178,7 +238,7 @@ class Store:
         hold; `system` None means any, '' none at all. `created_before`
         (epoch seconds) leaves out what is newer.
         """
-        where, values = ['r.type = ?'], [type_]
+        where, values = ['type = ?'], [type_]
         for alternatives in conditions:
             clauses = [_term_clause(type_, term) for term in alternatives]
             where.append(
@@ -186,13 +246,10 @@ class Store:
                 if clauses else '0')
             values.extend(v for _, params in clauses for v in params)
         if created_before is not None:
-            where.append('r.created <= ?')
+            where.append('created <= ?')
             values.append(created_before)
-        found = self._all(
-            'select r.type, r.id, r.owner, r.created, r.body '
-            'from resource r where ' + ' and '.join(where)
-            + ' order by r.number', *values)
-        return [_row(values) for values in found]
+        return self._rows(
+            'where ' + ' and '.join(where) + ' order by number', *values)
 
     def counts(self):
         "Return {(type, owner): number of resources}."
@@ -288,19 +345,19 @@ class Store:
 
 
 def _row(values):
-    type_, id_, owner, created, body = values
-    return Row(type_, id_, owner, created, json.loads(body))
+    type_, id_, owner, created, body, *rest = values
+    return Row(type_, id_, owner, created, json.loads(body), *rest)
 
 
 def _term_clause(type_, term):
     "Return (SQL, values) that hold where a resource of the type has the term."
     param, system, value = term
-    sql = 'r.id in (select id from term where type = ? and param = ?'
+    sql = 'number in (select number from term where type = ? and param = ?'
     values = [type_, param]
     if value:
         sql += ' and value = ?'
         values.append(value)
     if system is not None:
-        sql += " and ifnull(system, '') = ?"
+        sql += ' and system = ?'
         values.append(system)
     return sql + ')', values

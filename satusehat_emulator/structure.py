@@ -6,6 +6,9 @@ data/structure.json lists the elements of each type as 'minimum, list or not,
 type', taken from the FHIR R4 definitions (hl7.org/fhir/R4).
 """
 
+from dataclasses import dataclass
+from functools import cache
+
 from .dates import interval
 from .outcome import refused_by_store
 from .resources import load
@@ -49,8 +52,40 @@ def _check_invariants(resource, here):
             'fhirpath-constraint-violation-Organization.org-1', here)
 
 
-def _elements(type_):
-    return load('structure.json').get(type_)
+@dataclass(frozen=True)
+class Element:
+    "An element of a type: whether it is a list, and its type's name."
+    is_list: bool
+    type: str
+
+
+@dataclass(frozen=True)
+class Type:
+    """What data/structure.json says of a type.
+
+    `names` are all that may occur, `groups` of (element, names, required)
+    those of which one must or at most one may.
+    """
+    elements: dict
+    names: frozenset
+    groups: tuple
+
+
+@cache
+def _type(name):
+    "Return the Type of that name, None if nothing is known of it."
+    definitions = load('structure.json').get(name)
+    if definitions is None:
+        return None
+    elements, groups = {}, []
+    for element, definition in definitions.items():
+        flags, type_ = definition.split(' ')
+        elements[element] = Element('*' in flags, type_)
+        choices = type_.split('|') if element.endswith('[x]') else [element]
+        if len(choices) > 1 or flags[0] == '1':
+            groups.append((element, tuple(choices), flags[0] == '1'))
+    names = {'resourceType', *elements, *(f'_{name}' for name in elements)}
+    return Type(elements, frozenset(names), tuple(groups))
 
 
 def _check_object(value, type_, here):
@@ -58,39 +93,36 @@ def _check_object(value, type_, here):
         raise Malformed(
             f'invalid value (expected a {type_} object): {_shown(value)}',
             here)
-    elements = _elements(type_)
-    if elements is None:
+    definition = _type(type_)
+    if definition is None:
         return
     if not value:
         raise Malformed('empty object', here)
-    _check_names(value, elements, here)
+    _check_names(value, definition, here)
     for name, child in value.items():
-        if name in elements:
-            _check_element(name, child, elements[name], here)
+        element = definition.elements.get(name)
+        if element is not None:
+            _check_element(name, child, element, here)
     if type_ == 'Period':
         _check_period(value, here)
 
 
-def _check_names(value, elements, here):
-    for name in value:
-        if not (name in elements or name == 'resourceType'
-                or (name[0:1] == '_' and name[1:] in elements)):
-            raise Malformed(f'unknown field "{name}"', here)
-    for name, definition in elements.items():
-        names = (
-            definition[2:].split('|') if name.endswith('[x]') else [name])
-        given = [name for name in names if name in value]
-        if definition[0] == '1' and not given:
+def _check_names(value, definition, here):
+    if not value.keys() <= definition.names:
+        unknown = next(n for n in value if n not in definition.names)
+        raise Malformed(f'unknown field "{unknown}"', here)
+    for name, choices, required in definition.groups:
+        given = [choice for choice in choices if choice in value]
+        if required and not given:
             raise Malformed(f'missing required field "{name}"', here)
         if len(given) > 1:
             raise Malformed(f'more than one of "{name}"', here)
 
 
-def _check_element(name, child, definition, here):
-    flags, type_ = definition.split(' ')
+def _check_element(name, child, element, here):
     here = f'{here}.{name}'
-    if '*' not in flags:
-        _check_value(child, type_, here)
+    if not element.is_list:
+        _check_value(child, element.type, here)
         return
     if not isinstance(child, list):
         raise Malformed(
@@ -98,7 +130,7 @@ def _check_element(name, child, definition, here):
     if not child and name not in MAY_BE_EMPTY:
         raise Malformed('invalid value (empty list): []', here)
     for index, item in enumerate(child):
-        _check_value(item, type_, f'{here}[{index}]')
+        _check_value(item, element.type, f'{here}[{index}]')
 
 
 def _check_value(value, type_, here):

@@ -3,20 +3,27 @@
 "Following element paths through a resource."
 
 import re
+from functools import cache
 
 EXTENSIONS = 'https://fhir.kemkes.go.id/r4/StructureDefinition/'
 SEGMENT = re.compile(r'([^.\[]+)(?:\[([^\]]*)\])?(?:\.|$)')
 
 
+@cache
 def parse_path(path):
-    """Return [(element, extension url or None)] for a path of a rule.
+    """Return ((element, extension url or None), ...) for a path of a rule.
 
     'period.start' or 'extension[ServiceClass].extension[value]': the name in
     brackets is the url of an extension, short for the Ministry's own;
     'section*' stands for section, section.section and so on.
     """
-    return [
-        (name, url or None) for name, url in SEGMENT.findall(path)]
+    return tuple(
+        (name, url or None) for name, url in SEGMENT.findall(path))
+
+
+def head(path):
+    "Return the element of a resource that a path begins with."
+    return parse_path(path)[0][0].rstrip('*')
 
 
 def walk(resource, path, expression):
@@ -30,7 +37,31 @@ def walk(resource, path, expression):
 
 def values(resource, path):
     "Return the list of the values at `path`."
-    return [value for _, value in walk(resource, path, '')]
+    found = [resource]
+    for name, url in parse_path(path):
+        found = _values_below(found, name, url)
+        if not found:
+            break
+    return found
+
+
+def _values_below(found, name, url):
+    if name.endswith('*'):
+        steps, name = [], name[:-1]
+        while found := _values_below(found, name, None):
+            steps += found
+        return steps
+    below = []
+    for value in found:
+        if isinstance(value, dict) and name in value:
+            child = value[name]
+            if not isinstance(child, list):
+                below.append(child)
+            elif url is None:
+                below += child
+            else:
+                below += [item for item in child if _is_extension(item, url)]
+    return below
 
 
 def _walk(found, segments):
@@ -67,6 +98,18 @@ def _children(expression, value, name, url):
 def _is_extension(item, url):
     return isinstance(item, dict) and item.get('url') in [
         url, EXTENSIONS + url]
+
+
+def reference_holders(value):
+    "Return the objects below `value` that have a reference (a text)."
+    holders, found = [], [value]
+    for part in found:
+        if isinstance(part, dict):
+            if isinstance(part.get('reference'), str):
+                holders.append(part)
+            part = part.values()
+        found += [item for item in part if isinstance(item, (dict, list))]
+    return holders
 
 
 def references(value, expression):

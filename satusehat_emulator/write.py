@@ -7,8 +7,8 @@ issues of a step are collected; nothing is written unless every step passes.
 """
 
 import uuid
-from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 
 from . import index, rules, structure, versions
 from .kinds import CREATOR
@@ -16,7 +16,7 @@ from .outcome import (
     Issue, Refusal, consent_refused, duplicate, not_found, numbered,
     refused_by_rules, refused_by_store)
 from .store import Row
-from .walk import references
+from .walk import reference_holders, references
 
 ANSWERS_EMPTY_IDENTIFIER = {
     'Observation', 'Condition', 'Procedure', 'MedicationStatement',
@@ -43,21 +43,47 @@ class Service:
     def organization(self):
         return self.caller.organization
 
-    @property
+    @cached_property
     def now(self):
+        "Return the moment of the request (epoch seconds)."
         return self.settings.clock()
+
+    @cached_property
+    def context(self):
+        "Return what the rule processor judges by."
+        return rules.context(self.caller, self.settings)
+
+
+    def exists(self, type_, id_):
+        """Say whether a resource is stored.
+
+        What was seen once is there for the rest of the request: nothing is
+        ever removed.
+        """
+        if (type_, id_) not in self._seen:
+            if not self.store.exists(type_, id_):
+                return False
+            self._seen.add((type_, id_))
+        return True
+
+    @cached_property
+    def _seen(self):
+        return set()
 
 
 def check_processor(service, resource):
-    return rules.validate(
-        resource, rules.context(service.caller, service.settings))
+    return rules.validate(resource, service.context)
 
 
-def check_duplicate(service, resource):
-    "Return the issues of a resource that is already there."
+def check_duplicate(service, resource, keys=None):
+    """Return the issues of a resource that is already there.
+
+    `keys` are those of the resource, if they are known.
+    """
     type_, id_ = resource['resourceType'], resource.get('id')
-    if service.store.holder(
-            type_, service.organization, index.keys(resource), id_):
+    if keys is None:
+        keys = index.keys(resource)
+    if service.store.holder(type_, service.organization, keys, id_):
         return [duplicate(type_)]
     if type_ == 'EpisodeOfCare':
         return _active_episode(service, resource)
@@ -94,26 +120,30 @@ def check_references(service, resource, known=()):
     """
     if not service.settings.check_references:
         return []
+    targets = {
+        holder['reference'] for holder in reference_holders(resource)}
     contained = {
         f'#{item.get("id")}' for item in resource.get('contained') or []
         if isinstance(item, dict)}
-    return [
+    missing = {
+        target for target in targets - contained
+        if target not in known and not _is_there(service, target)}
+    return missing and [
         Issue(
             'value', numbered(f'Resource not found {target}', 20007),
             expression)
         for expression, target in references(
             resource, resource['resourceType'])
-        if target not in known and target not in contained
-        and not _is_there(service.store, target)]
+        if target in missing]
 
 
-def _is_there(store, target):
+def _is_there(service, target):
     if target.startswith(('#', 'urn:')):
         return False
     parts = target.split('/')
     if len(parts) < 2 or parts[-2] not in structure.stored_types():
         return True
-    return store.exists(parts[-2], parts[-1])
+    return service.exists(parts[-2], parts[-1])
 
 
 def check(service, resource):
@@ -143,8 +173,7 @@ def new_id():
 
 def store_new(service, resource, id_=None):
     now = service.now
-    stored = deepcopy(resource)
-    stored['id'] = id_ or new_id()
+    stored = {**resource, 'id': id_ or new_id()}
     stored['meta'] = versions.meta(now, stored.get('meta'))
     _tag_creator(service, stored)
     _save(service, stored, now)
@@ -167,7 +196,7 @@ def _save(service, stored, created):
     service.store.save(
         Row(
             stored['resourceType'], stored['id'], service.organization,
-            created, stored),
+            created, stored, service.caller.client),
         index.terms(stored), index.keys(stored))
 
 
@@ -213,7 +242,7 @@ def update(service, type_, id_, resource):
 
 
 def store_again(service, row, resource):
-    stored = deepcopy(resource)
+    stored = dict(resource)
     kept = dict(stored.get('meta') or {})
     kept['lastUpdated'] = row.body['meta']['lastUpdated']
     stored['meta'] = versions.meta(service.now, kept)

@@ -2,11 +2,14 @@
 # this repository contains the full copyright notices and license terms.
 "The store keeps what was answered, whatever ends the process."
 
+import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 import requests
@@ -192,3 +195,55 @@ def test_transaction_is_all_or_nothing(tmp_path):
     store = Store(tmp_path / 'store.sqlite')
     assert [found.id for found in store.find('Location')] == ['1', '2']
     store.close()
+
+
+FIRST_SCHEMA = """
+create table resource (
+    number integer primary key,
+    type text not null, id text not null, owner text,
+    created real not null, body text not null, unique (type, id));
+create table term (
+    type text not null, id text not null,
+    param text not null, system text, value text not null);
+create index term_value on term (type, param, value);
+create index term_id on term (type, id);
+create table duplicate_key (
+    type text not null, owner text, key text not null, id text not null);
+create unique index duplicate_key_unique
+    on duplicate_key (type, ifnull(owner, ''), key);
+create index duplicate_key_id on duplicate_key (type, id);
+create table client (
+    id text primary key, secret text not null, organization text not null,
+    penalty_until real not null default 0);
+create table token (
+    value text primary key, client text not null, expires real not null);
+create table citizen (nik text primary key, body text not null);
+create table consent (
+    patient text not null, organization text not null, body text not null,
+    primary key (patient, organization));
+"""
+
+
+def test_a_file_of_the_first_version_is_kept(tmp_path):
+    path = tmp_path / 'store.sqlite'
+    room = samples.location('R-1')
+    body = {**room, 'id': 'old', 'meta': {
+        'lastUpdated': '2026-11-20T04:00:00.000000+00:00',
+        'versionId': 'MTc5NTE0NzIwMDAwMDAwMDAwMA'}}
+    with closing(sqlite3.connect(path)) as database, database:
+        database.executescript(FIRST_SCHEMA)
+        database.execute(
+            'insert into resource values (1, ?, ?, ?, ?, ?)',
+            ('Location', 'old', samples.ORG, 1795147200.0, json.dumps(body)))
+        database.execute(
+            'insert into client values (?, ?, ?, 0)',
+            ('client-A', 'secret-A', samples.ORG))
+    for _ in range(2):
+        with closing(Store(path)) as store, (
+                serve(store, seed=None)) as emulator:
+            api, url = session(emulator.url), f'{emulator.url}{FHIR}/Location'
+            found = api.get(
+                url, timeout=10, params={'organization': samples.ORG}).json()
+            assert [e['resource'] for e in found['entry']] == [body]
+            again = api.post(url, json=room, timeout=10)
+            assert (again.status_code, '20002' in again.text) == (400, True)
