@@ -3,7 +3,6 @@
 "Transaction bundles: everything is stored or nothing is."
 
 import re
-import uuid
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +11,7 @@ from .outcome import (
     Issue, Refusal, duplicate, numbered, refused_by_rules, refused_by_store)
 from .walk import reference_holders, references
 
+UUID = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', re.IGNORECASE)
 TARGET = re.compile(r'([A-Za-z]+)(?:/([A-Za-z0-9.-]{1,64}))?')
 
 
@@ -24,6 +24,10 @@ class Entry:
     type: str
     id: str
     resource: dict
+
+    @cached_property
+    def holders(self):
+        return reference_holders(self.resource)
 
     @cached_property
     def keys(self):
@@ -150,16 +154,9 @@ def _full_url_defect(full_url, item, seen):
         return 20017, (
             element + 'invalid fullUrl format. It must be in the format: '
             "'urn:uuid:{{uuid_value}}'")
-    if not _is_uuid(full_url[len('urn:uuid:'):]):
+    if not UUID.fullmatch(full_url[len('urn:uuid:'):]):
         return 20019, element + 'invalid UUID format'
     return None
-
-
-def _is_uuid(text):
-    try:
-        return str(uuid.UUID(text)) == text.lower()
-    except ValueError:
-        return False
 
 
 def _method(item):
@@ -205,7 +202,7 @@ def _resolve(entries):
     known = {
         entry.full_url: f'{entry.type}/{entry.id}' for entry in entries}
     for entry in entries:
-        for holder in reference_holders(entry.resource):
+        for holder in entry.holders:
             target = holder['reference']
             holder['reference'] = known.get(target, target)
 
@@ -230,7 +227,7 @@ def _check(service, entries, known=None):
     for entry in entries:
         structure.check(entry.resource, entry.prefix)
     _collect(entries, lambda entry: write.check_references(
-        service, entry.resource, known))
+        service, entry.resource, known, entry.holders))
     return rows
 
 
@@ -266,8 +263,8 @@ def _duplicates(service, entry, seen):
 
 def _write(service, entry, row):
     if row:
-        return write.store_again(service, row, entry.resource)
-    return write.store_new(service, entry.resource, entry.id)
+        return write.store_again(service, row, entry.resource, entry.keys)
+    return write.store_new(service, entry.resource, entry.id, entry.keys)
 
 
 def _answer(entry, stored, base):

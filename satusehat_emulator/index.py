@@ -4,10 +4,11 @@
 
 import hashlib
 import json
+from functools import cache
 
 from .kinds import CREATOR
 from .resources import load
-from .walk import concepts, values
+from .walk import concepts, head, values
 
 SERVER_SYSTEMS = {
     CREATOR,
@@ -31,13 +32,21 @@ def parameters(resource_type):
 def terms(resource):
     "Return the set of (param, system, value) a resource is found by."
     found = set()
-    for param, (kind, path) in parameters(resource['resourceType']).items():
-        if kind in EXTRACT:
+    for param, kind, start, path in _indexed(resource['resourceType']):
+        if start in resource:
             for value in values(resource, path):
-                found.update(
-                    (param, system, text)
-                    for system, text in EXTRACT[kind](value))
+                for system, text in EXTRACT[kind](value):
+                    found.add((param, system, text))
     return found
+
+
+@cache
+def _indexed(resource_type):
+    "Return (parameter, kind, first element, path) of what is indexed."
+    return [
+        (param, kind, head(path), path)
+        for param, (kind, path) in parameters(resource_type).items()
+        if kind in EXTRACT]
 
 
 def _tokens(value):

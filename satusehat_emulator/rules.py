@@ -80,7 +80,7 @@ def _contained_issues(contained, index, type_, context):
 
 
 def _apply(rule, resource, expression, context):
-    found = list(walk(resource, rule['path'], expression))
+    found = walk(resource, rule['path'], expression)
     if not found:
         if _is_needed(rule, resource, context):
             yield _missing(rule, f'{expression}.{rule["path"]}')

@@ -165,31 +165,36 @@ class Store:
         """
         body = ENCODE(row.body)
         with self.transaction():
-            number = self._number(row)
-            if number is None:
-                number = self._db.execute(
-                    'insert into resource '
-                    '(type, id, owner, client, created, body) '
-                    'values (?, ?, ?, ?, ?, ?)', (
-                        row.type, row.id, row.owner, row.client, row.created,
-                        body)).lastrowid
+            made = self._db.execute(
+                'insert into resource '
+                '(type, id, owner, client, created, body) '
+                'values (?, ?, ?, ?, ?, ?) on conflict do nothing', (
+                    row.type, row.id, row.owner, row.client, row.created,
+                    body))
+            if made.rowcount:
+                number = made.lastrowid
             else:
-                self._db.execute(
-                    'update resource set body = ?, owner = ?, '
-                    'versions = versions + 1 where number = ?',
-                    (body, row.owner, number))
-                for table in ('term', 'duplicate_key'):
-                    self._db.execute(
-                        f'delete from {table} where number = ?',  # noqa: S608
-                        (number,))
+                number = self._replace(row, body)
             self._enter(number, row, terms, keys)
             self._saved += 1
+
+    def _replace(self, row, body):
+        "Replace a resource; return its number, by which it is not found."
+        number = self._number(row)
+        self._db.execute(
+            'update resource set body = ?, owner = ?, '
+            'versions = versions + 1 where number = ?',
+            (body, row.owner, number))
+        self._db.execute('delete from term where number = ?', (number,))
+        self._db.execute(
+            'delete from duplicate_key where number = ?', (number,))
+        return number
 
     def _number(self, row):
         found = self._one(
             'select number from resource where type = ? and id = ?',
             row.type, row.id)
-        return found and found[0]
+        return found[0]
 
     def _enter(self, number, row, terms, keys):
         "Enter the resource of that number in the tables it is found by."

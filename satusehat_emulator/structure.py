@@ -6,6 +6,8 @@ data/structure.json lists the elements of each type as 'minimum, list or not,
 type', taken from the FHIR R4 definitions (hl7.org/fhir/R4).
 """
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -13,8 +15,6 @@ from .dates import interval
 from .outcome import refused_by_store
 from .resources import load
 
-WHOLE = {'integer', 'positiveInt', 'unsignedInt'}
-DATES = {'date', 'dateTime', 'instant'}
 # The platform itself answers with an empty identifier list.
 MAY_BE_EMPTY = {'identifier'}
 
@@ -35,14 +35,23 @@ def check(resource, prefix=''):
     wording is the store's: 'unparseable_resource'.
     """
     type_ = resource['resourceType']
-    here = prefix + type_[0].lower() + type_[1:]
+    here = (None, prefix + type_[0].lower() + type_[1:])
     try:
         _check_object(resource, type_, here)
         _check_invariants(resource, here)
     except Malformed as defect:
         diagnostics, path = defect.args
         raise refused_by_store(
-            'unparseable_resource', diagnostics, path) from None
+            'unparseable_resource', diagnostics, _expression(path)) from None
+
+
+def _expression(path):
+    "Return the text of a path: (path above or None, name or position)."
+    above, step = path
+    if above is None:
+        return step
+    return _expression(above) + (
+        f'[{step}]' if isinstance(step, int) else f'.{step}')
 
 
 def _check_invariants(resource, here):
@@ -52,11 +61,56 @@ def _check_invariants(resource, here):
             'fhirpath-constraint-violation-Organization.org-1', here)
 
 
+# Primitive values
+
+def _is_boolean(value):
+    return isinstance(value, bool)
+
+
+def _is_whole(value):
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_decimal(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_text(value):
+    return isinstance(value, str) and value != ''
+
+
+def _is_date(value):
+    if not _is_text(value):
+        return False
+    try:
+        interval(value)
+    except ValueError:
+        return False
+    return True
+
+
+PRIMITIVES = {
+    'boolean': _is_boolean, 'decimal': _is_decimal,
+    **dict.fromkeys(('integer', 'positiveInt', 'unsignedInt'), _is_whole),
+    **dict.fromkeys(('date', 'dateTime', 'instant'), _is_date)}
+
+
+# Types
+
 @dataclass(frozen=True)
 class Element:
-    "An element of a type: whether it is a list, and its type's name."
+    """An element of a type: whether it is a list, and its type's name.
+
+    `fits` says of a primitive value whether it is one, None for objects.
+    """
     is_list: bool
     type: str
+    fits: Callable | None
+
+    @classmethod
+    def of(cls, flags, type_):
+        return cls('*' in flags, type_, None if type_[0].isupper() else (
+            PRIMITIVES.get(type_, _is_text)))
 
 
 @dataclass(frozen=True)
@@ -80,7 +134,7 @@ def _type(name):
     elements, groups = {}, []
     for element, definition in definitions.items():
         flags, type_ = definition.split(' ')
-        elements[element] = Element('*' in flags, type_)
+        elements[element] = Element.of(flags, type_)
         choices = type_.split('|') if element.endswith('[x]') else [element]
         if len(choices) > 1 or flags[0] == '1':
             groups.append((element, tuple(choices), flags[0] == '1'))
@@ -101,8 +155,12 @@ def _check_object(value, type_, here):
     _check_names(value, definition, here)
     for name, child in value.items():
         element = definition.elements.get(name)
-        if element is not None:
-            _check_element(name, child, element, here)
+        if element is None:
+            continue
+        if element.is_list:
+            _check_list(name, child, element, (here, name))
+        else:
+            _check_value(child, element, (here, name))
     if type_ == 'Period':
         _check_period(value, here)
 
@@ -119,50 +177,33 @@ def _check_names(value, definition, here):
             raise Malformed(f'more than one of "{name}"', here)
 
 
-def _check_element(name, child, element, here):
-    here = f'{here}.{name}'
-    if not element.is_list:
-        _check_value(child, element.type, here)
-        return
-    if not isinstance(child, list):
+def _check_list(name, items, element, here):
+    if not isinstance(items, list):
         raise Malformed(
-            f'invalid value (expected a list): {_shown(child)}', here)
-    if not child and name not in MAY_BE_EMPTY:
+            f'invalid value (expected a list): {_shown(items)}', here)
+    if not items and name not in MAY_BE_EMPTY:
         raise Malformed('invalid value (empty list): []', here)
-    for index, item in enumerate(child):
-        _check_value(item, element.type, f'{here}[{index}]')
+    for position, item in enumerate(items):
+        _check_value(item, element, (here, position))
 
 
-def _check_value(value, type_, here):
-    if type_ == 'Resource':
-        type_ = value.get('resourceType') if isinstance(value, dict) else type_
-        if not isinstance(type_, str) or not type_:
-            raise Malformed('missing required field "resourceType"', here)
-    if type_[0].isupper():
-        _check_object(value, type_, here)
-    elif not _is_primitive(value, type_):
+def _check_value(value, element, here):
+    if element.fits is None:
+        _check_object(value, _type_of(value, element, here), here)
+    elif not element.fits(value):
         raise Malformed(
-            f'invalid value (expected a {type_}): {_shown(value)}', here)
+            f'invalid value (expected a {element.type}): {_shown(value)}',
+            here)
 
 
-def _is_primitive(value, type_):
-    if type_ == 'boolean':
-        return isinstance(value, bool)
-    if type_ in WHOLE:
-        return isinstance(value, int) and not isinstance(value, bool)
-    if type_ == 'decimal':
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not isinstance(value, str) or not value:
-        return False
-    return type_ not in DATES or _is_date(value)
-
-
-def _is_date(value):
-    try:
-        interval(value)
-    except ValueError:
-        return False
-    return True
+def _type_of(value, element, here):
+    "Return the name of the type a value must have."
+    if element.type != 'Resource':
+        return element.type
+    type_ = value.get('resourceType') if isinstance(value, dict) else 'Resource'
+    if not isinstance(type_, str) or not type_:
+        raise Malformed('missing required field "resourceType"', here)
+    return type_
 
 
 def _check_period(value, here):
@@ -172,11 +213,11 @@ def _check_period(value, here):
     """
     if 'start' in value and 'end' in value and (
             interval(value['end'])[1] < interval(value['start'])[0]):
-        element = here.rpartition('.')[2].split('[')[0]
-        owner = here.rpartition('.')[0].rpartition('.')[2]
-        owner = owner[:1].upper() + owner[1:]
+        *_, owner, element = re.sub(
+            r'\[\d+\]', '', _expression(here)).split('.')
         raise Malformed(
-            f'fhirpath-constraint-violation-{owner}.{element}', here)
+            'fhirpath-constraint-violation-'
+            f'{owner[:1].upper()}{owner[1:]}.{element}', here)
 
 
 def _shown(value):

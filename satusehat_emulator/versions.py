@@ -4,6 +4,7 @@
 
 import base64
 from datetime import datetime, timezone
+from functools import lru_cache
 
 STORE_URL = (
     'https://healthcare.googleapis.com/v1/projects/dto-ihs-stg/locations/'
@@ -17,20 +18,24 @@ def meta(now, previous=None):
     platform's answers. It always differs from that of `previous`.
     """
     micro = int(now * 1_000_000)
-    stamp = _stamp(micro)
     kept = dict(previous or {})
-    while kept.get('lastUpdated') == stamp:
+    while kept.get('lastUpdated') == _stamp(micro):
         micro += 1
-        stamp = _stamp(micro)
-    version = base64.b64encode(str(micro * 1000).encode()).decode()
-    kept.update(lastUpdated=stamp, versionId=version.rstrip('='))
+    kept.update(lastUpdated=_stamp(micro), versionId=_version(micro))
     return kept
 
 
+@lru_cache(64)
 def _stamp(micro):
     seconds, rest = divmod(micro, 1_000_000)
     moment = datetime.fromtimestamp(seconds, timezone.utc)
     return f'{moment:%Y-%m-%dT%H:%M:%S}.{rest:06d}+00:00'
+
+
+@lru_cache(64)
+def _version(micro):
+    version = base64.b64encode(str(micro * 1000).encode()).decode()
+    return version.rstrip('=')
 
 
 def etag(resource):

@@ -27,12 +27,12 @@ def head(path):
 
 
 def walk(resource, path, expression):
-    """Yield (expression, value) for each value at `path`.
+    """Return the list of (expression, value) at `path`.
 
     `expression` names the resource; list positions are added to it as in
     'Encounter.identifier[0]'.
     """
-    yield from _walk([(expression, resource)], parse_path(path))
+    return _walk([(expression, resource)], parse_path(path))
 
 
 def values(resource, path):
@@ -66,6 +66,8 @@ def _values_below(found, name, url):
 
 def _walk(found, segments):
     for name, url in segments:
+        if not found:
+            break
         found = (
             list(_descend(found, name[:-1])) if name.endswith('*')
             else _step(found, name, url))

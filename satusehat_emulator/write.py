@@ -113,15 +113,17 @@ def _active_episode(service, resource):
         if others]
 
 
-def check_references(service, resource, known=()):
+def check_references(service, resource, known=(), holders=None):
     """Return the issues of references to what is not stored (rule 20007).
 
-    `known` are the 'Type/id' that the same transaction is about to store.
+    `known` are the 'Type/id' that the same transaction is about to store,
+    `holders` the objects of the resource that refer, if they are known.
     """
     if not service.settings.check_references:
         return []
-    targets = {
-        holder['reference'] for holder in reference_holders(resource)}
+    if holders is None:
+        holders = reference_holders(resource)
+    targets = {holder['reference'] for holder in holders}
     contained = {
         f'#{item.get("id")}' for item in resource.get('contained') or []
         if isinstance(item, dict)}
@@ -171,12 +173,12 @@ def new_id():
     return str(uuid.uuid4())
 
 
-def store_new(service, resource, id_=None):
+def store_new(service, resource, id_=None, keys=None):
     now = service.now
     stored = {**resource, 'id': id_ or new_id()}
     stored['meta'] = versions.meta(now, stored.get('meta'))
     _tag_creator(service, stored)
-    _save(service, stored, now)
+    _save(service, stored, now, keys)
     return answered(stored)
 
 
@@ -192,12 +194,12 @@ def _tag_creator(service, stored):
         {'system': CREATOR, 'value': service.organization}]
 
 
-def _save(service, stored, created):
+def _save(service, stored, created, keys=None):
     service.store.save(
         Row(
             stored['resourceType'], stored['id'], service.organization,
             created, stored, service.caller.client),
-        index.terms(stored), index.keys(stored))
+        index.terms(stored), index.keys(stored) if keys is None else keys)
 
 
 def answered(stored):
@@ -241,7 +243,7 @@ def update(service, type_, id_, resource):
         return store_again(service, row, resource)
 
 
-def store_again(service, row, resource):
+def store_again(service, row, resource, keys=None):
     stored = dict(resource)
     kept = dict(stored.get('meta') or {})
     kept['lastUpdated'] = row.body['meta']['lastUpdated']
@@ -249,7 +251,7 @@ def store_again(service, row, resource):
     if stored.get('identifier') == []:
         del stored['identifier']
     _tag_creator(service, stored)
-    _save(service, stored, row.created)
+    _save(service, stored, row.created, keys)
     return answered(stored)
 
 
