@@ -4,6 +4,7 @@
 
 import json
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 from fhir_judges import JUDGES
@@ -47,7 +48,7 @@ def carry_out(platform, next_steps, known):
 
 
 def delivered(before, refused=()):
-    "Return a Platform that holds a version, and the ids."
+    "Return a Platform that holds what it takes of a version, and the ids."
     platform, known, gone = Platform(refused), {}, set()
     encounter = None
     while steps := singly.next_steps(
@@ -195,6 +196,41 @@ def test_nothing_refused_is_referred_to(versions, data):
 
 
 @relaxed
+@given(versions=corrections(), data=st.data())
+def test_a_version_that_arrived_in_part_is_made_whole_by_the_next(
+        versions, data):
+    "Whatever of the first one was refused, the second one is there at last."
+    before, after = versions
+    visit_ = before.entries[0].full_url
+    platform, known = delivered(before, data.draw(st.sets(st.sampled_from(
+        [entry.full_url for entry in before.entries[1:]] or [visit_]),
+        max_size=4)) - {visit_})
+    before = version.merged([before], is_certain=False)
+    carry_out(platform, lambda refused, done: version.next_steps(
+        before, after, known, refused, done), known)
+    shown = platform.by_identifier()
+    wanted = after.stored(known)
+    for entry in after.entries:
+        assert step.holds(shown[entry.value], wanted[entry.full_url])
+    for entry in before.entries:
+        if entry.full_url in known and entry.full_url not in wanted:
+            assert is_in_error(shown[entry.value])
+
+
+@relaxed
+@given(versions=corrections())
+def test_merged_versions_have_the_last_content(versions):
+    before, after = versions
+    whole = version.merged([before, after], is_certain=True)
+    known = {
+        entry.full_url: f'id{index}'
+        for index, entry in enumerate(whole.entries)}
+    assert whole.stored(known) == {
+        **before.stored(known), **after.stored(known)}
+    assert whole.entries[0] == after.entries[0]
+
+
+@relaxed
 @given(snapshot=visits())
 def test_the_same_version_needs_nothing(snapshot):
     before = frozen(snapshot)
@@ -237,12 +273,16 @@ def test_a_retracted_visit_is_in_error_as_a_whole(snapshot, data):
     before = frozen(snapshot)
     platform, known = delivered(before, data.draw(st.sets(st.sampled_from(
         [entry.full_url for entry in before.entries]), max_size=4)))
+    before = replace(before, is_certain=not any(
+        entry.full_url not in known for entry in before.entries))
     paths = set(platform.stored)
     steps = version.retraction(before, known)
     assert len(steps) == len(known)
     for item in steps:
         assert item.method == 'PUT'
-        assert step.is_ours(platform.stored[item.path], item.previous)
+        assert bool(item.previous) == before.is_certain
+        if item.previous:
+            assert step.is_ours(platform.stored[item.path], item.previous)
         platform.write(item)
     assert set(platform.stored) == paths
     assert all(map(is_in_error, platform.stored.values()))

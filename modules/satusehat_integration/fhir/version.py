@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from . import systems
 from .datatypes import concept
-from .singly import identified, is_diagnosed, opened, stored_diagnoses
+from .singly import identified, is_diagnosed, stored_diagnoses
 from .step import create, replace, resolve, resources
 
 IN_ERROR = 'entered-in-error'
@@ -22,10 +22,14 @@ UNVERIFIED = (
 
 @dataclass(frozen=True)
 class Version:
-    "A version of a visit: its Bundle as dictionary and the Entry list."
+    """A version of a visit: its Bundle as dictionary and the Entry list.
+
+    `is_certain` tells whether the platform is known to hold it as a whole.
+    """
 
     bundle: dict
     entries: tuple
+    is_certain: bool = True
 
     def pairs(self):
         "Return (Entry, resource) in the order of the Bundle."
@@ -40,6 +44,19 @@ class Version:
             entry.full_url: identified(
                 _diagnosed(resource, known), entry, self.entries, known)
             for entry, resource in self.pairs() if entry.full_url in known}
+
+
+def merged(versions, is_certain):
+    """Return what the platform may hold after several Versions as one.
+
+    Of each resource the content of the last Version that has it.
+    """
+    pairs = {
+        entry.full_url: pair for version in versions
+        for entry, pair in zip(version.entries, version.pairs(), strict=True)}
+    return Version(
+        {'entry': [{'resource': resource} for _, resource in pairs.values()]},
+        tuple(entry for entry, _ in pairs.values()), is_certain)
 
 
 def next_steps(before, after, known, refused=(), done=()):
@@ -76,7 +93,7 @@ def retraction(before, known):
     return tuple(
         replace(
             entry, in_error(stored[entry.full_url]),
-            _believed(entry, before, stored, known))
+            _believed(entry, before, stored))
         for entry in before.entries if entry.full_url in known)
 
 
@@ -111,11 +128,12 @@ def _changed(before, after, known):
     old, new = before.stored(known), after.stored(known)
     visit, *others = after.entries
     return tuple(
-        replace(
-            entry, new[entry.full_url], _believed(entry, before, old, known))
+        replace(entry, new[entry.full_url], _believed(entry, before, old))
         for entry in (*others, visit)
         if entry.full_url in new
-        and new[entry.full_url] != old.get(entry.full_url)
+        and not (
+            before.is_certain
+            and new[entry.full_url] == old.get(entry.full_url))
         and (entry is not visit or is_diagnosed(new[visit.full_url])))
 
 
@@ -126,16 +144,14 @@ def _gone(before, after, known):
     kept = {entry.full_url for entry in after.entries}
     old = before.stored(known)
     return tuple(
-        replace(entry, in_error(old[entry.full_url]), [old[entry.full_url]])
+        replace(
+            entry, in_error(old[entry.full_url]),
+            _believed(entry, before, old))
         for entry in before.entries
         if entry.full_url in old and entry.full_url not in kept)
 
 
-def _believed(entry, before, old, known):
-    # A visit that was sent singly may have been left in progress.
-    resource = old.get(entry.full_url)
-    if resource is None:
+def _believed(entry, before, old):
+    if not before.is_certain or entry.full_url not in old:
         return ()
-    if entry is not before.entries[0]:
-        return (resource,)
-    return resource, opened(resource)
+    return (old[entry.full_url],)
