@@ -1,12 +1,15 @@
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
+from collections import defaultdict
+
 from sql import Null
 from trytond.model import ModelView, Workflow, fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval, If
 from trytond.transaction import check_access, without_check_access
 
+from .explanation import explain, history
 from .identity import ResourceIdMixin
 from .submission import STATES
 
@@ -45,15 +48,23 @@ class Encounter(ResourceIdMixin, metaclass=PoolMeta):
             detail = Access.check('clinic.diagnosis', raise_exception=False)
         result = {name: {e.id: None for e in encounters} for name in names}
         with without_check_access():
+            versions = defaultdict(list)
             for submission in Submission.search(
                     [('encounter', 'in', [e.id for e in encounters])],
                     order=[('version', 'ASC')]):
-                encounter = submission.encounter.id
-                if 'satusehat_state' in names:
-                    result['satusehat_state'][encounter] = submission.state
-                if 'satusehat_note' in names:
-                    result['satusehat_note'][encounter] = (
-                        submission.explain(detail=detail))
+                versions[submission.encounter.id].append(submission)
+            if 'satusehat_state' in names:
+                result['satusehat_state'].update({
+                        encounter: of_visit[-1].state
+                        for encounter, of_visit in versions.items()})
+            if 'satusehat_note' in names:
+                notes = explain(
+                    [of_visit[-1] for of_visit in versions.values()], detail)
+                result['satusehat_note'].update({
+                        encounter: '\n'.join(filter(None, [
+                                    history(of_visit),
+                                    notes[of_visit[-1].id]])) or None
+                        for encounter, of_visit in versions.items()})
         return result
 
     @classmethod

@@ -5,9 +5,14 @@
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, fields
 from trytond.modules.clinic_rme.mixin import BranchMixin
+from trytond.pool import Pool
+from trytond.pyson import Eval
+from trytond.transaction import Transaction, without_check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
-from .exceptions import SubmissionAccessError
+from .exceptions import ReasonRequired, StopError, SubmissionAccessError
+
+STOPPABLE = ['pending', 'checking', 'waiting', 'needs_data', 'needs_admin']
 
 
 class SubmissionAction(BranchMixin, ModelSQL, ModelView):
@@ -19,6 +24,7 @@ class SubmissionAction(BranchMixin, ModelSQL, ModelView):
         ondelete='CASCADE')
     action = fields.Selection([
             ('resend', "Resend"),
+            ('stop', "Stop"),
             ], "Action", required=True, readonly=True)
     reason = fields.Text("Reason", required=True, readonly=True)
 
@@ -34,6 +40,62 @@ class SubmissionAction(BranchMixin, ModelSQL, ModelView):
         if external:
             raise SubmissionAccessError(
                 gettext('satusehat_integration.msg_submission_access'))
+
+    @classmethod
+    def stop(cls, submissions, reason):
+        """Send the submissions no more, on the word of the current user.
+
+        What was stopped before stays as it is.  Raises StopError when one of
+        them is being sent or was sent, ReasonRequired without a reason.
+        """
+        pool = Pool()
+        Submission = pool.get('satusehat.submission')
+        submissions = to_stop(submissions, held(submissions))
+        if not (reason or '').strip():
+            raise ReasonRequired(
+                gettext('satusehat_integration.msg_reason_required'))
+        with without_check_access():
+            cls.create([{
+                        'submission': submission.id,
+                        'action': 'stop',
+                        'reason': reason.strip(),
+                        } for submission in submissions])
+            if submissions:
+                Submission.write(submissions, {
+                        'state': 'stopped',
+                        'next_attempt': None,
+                        })
+
+
+def held(submissions):
+    """Return {id: state} of the rows, which no one else changes from now on.
+
+    Until the end of the transaction.  An update that changes nothing: of
+    two that decide about a row at the same time the later one waits and sees
+    what the first one did, or fails and is run again by the server.
+    """
+    if not submissions:
+        return {}
+    table = Pool().get('satusehat.submission').__table__()
+    cursor = Transaction().connection.cursor()
+    where = fields.SQL_OPERATORS['in'](
+        table.id, [submission.id for submission in submissions])
+    cursor.execute(*table.update([table.state], [table.state], where=where))
+    cursor.execute(*table.select(table.id, table.state, where=where))
+    return dict(cursor)
+
+
+def to_stop(submissions, states):
+    """Return those that are not stopped yet; states is {id: state}.
+
+    Raises StopError when one of them can not be.
+    """
+    for submission in submissions:
+        if states[submission.id] not in {*STOPPABLE, 'stopped'}:
+            raise StopError(gettext(
+                    'satusehat_integration.msg_stop_too_late',
+                    submission=submission.rec_name))
+    return [s for s in submissions if states[s.id] != 'stopped']
 
 
 class ResendAsk(ModelView):
@@ -58,6 +120,54 @@ class Resend(Wizard):
 
     def transition_resend(self):
         self.model.plan_again(self.records, self.ask.reason)
+        return 'end'
+
+    def end(self):
+        return 'reload'
+
+
+class StopAsk(ModelView):
+    __name__ = 'satusehat.submission.stop.ask'
+
+    notice = fields.Text("Notice", readonly=True)
+    warning = fields.Text(
+        "Warning", readonly=True,
+        states={
+            'invisible': ~Eval('warning'),
+            })
+    reason = fields.Text(
+        "Reason", required=True,
+        help="Why it is not to be sent, for those who read the log.")
+
+
+class Stop(Wizard):
+    __name__ = 'satusehat.submission.stop'
+
+    start_state = 'ask'
+    ask = StateView(
+        'satusehat.submission.stop.ask',
+        'satusehat_integration.stop_ask_view_form', [
+            Button("Cancel", 'end', 'tryton-cancel', default=True),
+            Button("Stop", 'stop', 'tryton-archive'),
+            ])
+    stop = StateTransition()
+
+    def default_ask(self, fields):
+        submissions = to_stop(
+            self.records, {s.id: s.state for s in self.records})
+        unknown = [s for s in submissions if s.begun_at]
+        return {
+            'notice': gettext(
+                'satusehat_integration.msg_stop_count',
+                count=len(submissions)),
+            'warning': gettext(
+                'satusehat_integration.msg_stop_begun',
+                count=len(unknown)) if unknown else None,
+            }
+
+    def transition_stop(self):
+        Action = Pool().get('satusehat.submission.action')
+        Action.stop(self.records, self.ask.reason)
         return 'end'
 
     def end(self):

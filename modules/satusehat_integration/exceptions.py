@@ -33,5 +33,9 @@ class ReasonRequired(UserError):
     pass
 
 
+class StopError(UserError):
+    pass
+
+
 class BindWarning(UserWarning):
     pass

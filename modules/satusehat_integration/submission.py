@@ -10,11 +10,12 @@ from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
-from trytond.tools import timezone
 from trytond.transaction import Transaction, without_check_access
 
 from .credential import ENVIRONMENTS
+from .decision import STOPPABLE, held
 from .exceptions import ReasonRequired, SubmissionAccessError
+from .explanation import explain
 from .gate import database_now
 from .visit import freeze, snapshots
 
@@ -100,6 +101,11 @@ class Submission(ModelSQL, ModelView):
                     'icon': 'tryton-refresh',
                     'depends': ['state'],
                     },
+                'stop': {
+                    'invisible': ~Eval('state').in_(STOPPABLE),
+                    'icon': 'tryton-archive',
+                    'depends': ['state'],
+                    },
                 })
 
     @classmethod
@@ -112,28 +118,11 @@ class Submission(ModelSQL, ModelView):
 
     @classmethod
     def get_last_error(cls, submissions, name):
-        return {s.id: s.explain() for s in submissions}
+        return explain(submissions)
 
     def explain(self, detail=True):
-        """Return why the row waits, in the language of the user.
-
-        The platform's own words, the detail, may quote a diagnosis: they
-        are not for everybody who sees the visit.
-        """
-        if self.state == 'sent' or (not self.reason and self.environment):
-            return None
-        reason = self.reason or 'no_environment'
-        text = gettext(f'satusehat_integration.msg_reason_{reason}')
-        if detail and self.detail:
-            text += f'\n{self.detail}'
-        if self.state in {'waiting', 'checking'} and self.next_attempt:
-            zone = timezone.ZoneInfo(self.company.timezone)
-            local = self.next_attempt.replace(
-                tzinfo=dt.timezone.utc).astimezone(zone)
-            text += '\n' + gettext(
-                'satusehat_integration.msg_next_attempt',
-                time=local.strftime('%d-%m-%Y %H:%M'))
-        return text
+        "Return why the row waits, as explanation.explain does"
+        return explain([self], detail)[self.id]
 
     def get_rec_name(self, name):
         return f'{self.encounter.rec_name} v{self.version}'
@@ -274,6 +263,11 @@ class Submission(ModelSQL, ModelView):
         pass
 
     @classmethod
+    @ModelView.button_action('satusehat_integration.wizard_stop')
+    def stop(cls, submissions):
+        pass
+
+    @classmethod
     def plan_again(cls, submissions, reason):
         """Send the rows again as soon as possible, on a person's word.
 
@@ -283,7 +277,8 @@ class Submission(ModelSQL, ModelView):
         """
         pool = Pool()
         Action = pool.get('satusehat.submission.action')
-        submissions = [s for s in submissions if s.state in RESENDABLE]
+        states = held(submissions)
+        submissions = [s for s in submissions if states[s.id] in RESENDABLE]
         if not (reason or '').strip():
             raise ReasonRequired(
                 gettext('satusehat_integration.msg_reason_required'))

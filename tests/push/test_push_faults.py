@@ -111,7 +111,7 @@ def test_closed_port_waits_and_nothing_is_begun(
     submission = clinic.submission(visit)
     assert (submission['state'], submission['reason']) == (
         'waiting', 'unreachable')
-    assert 'Next attempt' in submission['last_error']
+    assert 'tried again' in submission['last_error']
     assert clinic.exchanges(path=FHIR)[-1][2:] == (None, 'unreachable')
     setting(local_url=gateway.url)
     clinic.make_due()

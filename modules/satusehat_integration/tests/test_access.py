@@ -3,7 +3,6 @@
 
 import itertools
 
-from trytond.exceptions import UserError
 from trytond.model import ModelStorage
 from trytond.model.exceptions import AccessButtonError, AccessError
 from trytond.modules.clinic_rme.tests.tools import ROLES
@@ -22,6 +21,7 @@ MODELS = {
     'satusehat.submission': {'satusehat': 'r', 'admin': 'r'},
     'satusehat.submission.action': {'satusehat': 'r', 'admin': 'r'},
     'satusehat.submission.resend.ask': {'satusehat': 'rwc'},
+    'satusehat.submission.stop.ask': {'satusehat': 'rwc'},
     'satusehat.exchange': {'satusehat': 'r'},
     }
 # Models of other modules, whose rights stay as they are there
@@ -30,7 +30,13 @@ EXTENDED = {
     'clinic.patient', 'clinic.unit', 'clinic.room', 'clinic.encounter'}
 WIZARDS = {
     'satusehat.credential.test': 'satusehat.credential',
-    'satusehat.submission.resend': 'satusehat.submission'}
+    'satusehat.submission.resend': 'satusehat.submission',
+    'satusehat.submission.stop': 'satusehat.submission'}
+BUTTONS = [
+    ('satusehat.submission', 'resend'),
+    ('satusehat.submission', 'stop'),
+    ('satusehat.credential', 'test_connection'),
+    ]
 KEPT = [
     'satusehat.resource', 'satusehat.submission',
     'satusehat.submission.action', 'satusehat.exchange']
@@ -262,10 +268,7 @@ class DoorTestCase(KeptTestCase):
     "Who may press a button, start a wizard and see a menu"
 
     def test_buttons(self):
-        for model, button, login in itertools.chain(
-                (('satusehat.submission', 'resend', c) for c in CALLERS),
-                (('satusehat.credential', 'test_connection', c)
-                    for c in CALLERS)):
+        for (model, button), login in itertools.product(BUTTONS, CALLERS):
             args = (model, button, [self.records['kota'][model]])
             with self.subTest(model=model, button=button, login=login):
                 if login == 'satusehat':
@@ -302,7 +305,13 @@ class DoorTestCase(KeptTestCase):
                         [self.records['kota'][model]], action_id=id_)
 
     def test_a_running_session_is_not_taken_over(self):
-        name = 'satusehat.submission.resend'
+        for name, state in [
+                ('satusehat.submission.resend', 'resend'),
+                ('satusehat.submission.stop', 'stop')]:
+            with self.subTest(wizard=name):
+                self.assert_not_taken_over(name, state)
+
+    def assert_not_taken_over(self, name, state):
         model = WIZARDS[name]
         id_ = self.records['kota'][model]
         user = self.user('admin')
@@ -319,46 +328,9 @@ class DoorTestCase(KeptTestCase):
                 {}]:
             self.assertRaises(
                 AccessError, proxy.execute, session,
-                {'ask': {'reason': "Saya"}}, 'resend',
+                {'ask': {'reason': "Saya"}}, state,
                 {**user.config.context, **context})
         self.assertEqual(self.row(model, id_), before)
-
-    def test_resend(self):
-        id_ = self.submission(
-            state='needs_data', reason='refused', detail="Ditolak")
-        execute = self.wizard(
-            'satusehat', 'satusehat.submission.resend',
-            'satusehat.submission', [id_])
-
-        execute('resend', ask={'reason': "NIK sudah diperbaiki"})
-
-        user = self.user('satusehat')
-        row = user.read(
-            'satusehat.submission', id_, 'state', 'last_error', 'actions')
-        self.assertEqual((row['state'], row['last_error']), ('pending', None))
-        action, = row['actions']
-        self.assertEqual(
-            user.read(
-                'satusehat.submission.action', action, 'reason',
-                'create_uid')['reason'], "NIK sudah diperbaiki")
-        self.assertEqual(
-            user.read(
-                'satusehat.submission.action', action,
-                'create_uid')['create_uid'], user.config.user)
-
-    def test_resend_needs_a_reason(self):
-        id_ = self.submission(state='needs_data', reason='refused')
-        before = self.row('satusehat.submission', id_)
-        execute = self.wizard(
-            'satusehat', 'satusehat.submission.resend',
-            'satusehat.submission', [id_])
-
-        for reason in [None, '', '  \n']:
-            with self.subTest(reason=reason):
-                self.assertRaises(
-                    UserError, execute, 'resend', ask={'reason': reason})
-                self.assertEqual(
-                    self.row('satusehat.submission', id_), before)
 
     def test_menus(self):
         visible = {
@@ -461,10 +433,8 @@ class SatusehatBranchTestCase(KeptTestCase):
                     [self.records['desa'][model]])
 
     def test_buttons_on_the_other_branch(self):
-        for model, button in [
-                ('satusehat.submission', 'resend'),
-                ('satusehat.credential', 'test_connection')]:
-            with self.subTest(model=model):
+        for model, button in BUTTONS:
+            with self.subTest(model=model, button=button):
                 self.assertRaises(
                     AccessError, self.user('satusehat'), model, button,
                     [self.records['desa'][model]])

@@ -3,19 +3,25 @@
 """What people read, in their language."""
 
 import ast
-import datetime as dt
 import inspect
+import itertools
+import os
+from importlib import import_module
+from pkgutil import iter_modules
 
 from trytond.exceptions import UserError
 from trytond.i18n import gettext
 from trytond.modules.satusehat_integration import (
-    channel, exchange, lookup, sender, submission, verdict)
+    exchange, explanation, verdict)
 from trytond.modules.satusehat_integration.credential import explain
 from trytond.modules.satusehat_integration.platform import answer as outcomes
 from trytond.modules.satusehat_integration.submission import STATES
 
 from .tools import MODULE, SatusehatTestCase, encryption_keys
 
+PACKAGE = 'trytond.modules.satusehat_integration'
+# Variables that hold a reason
+REASON_NAMES = {'reason', 'FETCHING'}
 STATES_ID = {
     'pending': "Menunggu dikirim",
     'sending': "Sedang dikirim",
@@ -35,17 +41,76 @@ def outcome_names():
         if name.isupper() and isinstance(value, str)}
 
 
-def written_reasons():
-    "The reasons that the sender's sources give a Verdict in so many words"
-    reasons = set()
-    for module in [channel, lookup, sender, submission, verdict]:
-        for node in ast.walk(ast.parse(inspect.getsource(module))):
-            if (isinstance(node, ast.Call)
-                    and getattr(node.func, 'id', None) == 'Verdict'
-                    and len(node.args) > 1
-                    and isinstance(node.args[1], ast.Constant)):
-                reasons.add(node.args[1].value)
-    return reasons - {None}
+def all_reasons():
+    """The reasons that a submission can have.
+
+    Those that the sources name, as a Verdict's or as a column's value, and
+    those that they make of an answer's outcome or of a person's kind.
+    """
+    sources = [
+        ast.parse(inspect.getsource(import_module(f'{PACKAGE}.{info.name}')))
+        for info in iter_modules([os.path.dirname(verdict.__file__)])
+        if not info.ispkg and info.name != 'credential']
+    return {
+        word for source in sources for node in ast.walk(source)
+        for word in _reasons(node)} | (outcome_names() - {'ok'}) | {
+            f'{who}_{what}' for who in ['patient', 'practitioner']
+            for what in ['without_nik', 'not_found', 'ambiguous']}
+
+
+def _reasons(node):
+    "The reasons that the node of a source names in so many words"
+    return {word for value in _values(node) for word in _words(value)}
+
+
+def _words(value):
+    "The texts that an expression can have as its value"
+    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+        yield value.value
+    elif isinstance(value, ast.IfExp):
+        yield from _words(value.body)
+        yield from _words(value.orelse)
+    elif isinstance(value, ast.Call) and (
+            getattr(value.func, 'id', None) == 'Case'):
+        for case in value.args:
+            yield from _words(case.elts[1])
+        for keyword in value.keywords:
+            yield from _words(keyword.value)
+    elif isinstance(value, ast.Call) and isinstance(
+            getattr(value.func, 'value', None), ast.Dict):
+        for word in value.func.value.values:
+            yield from _words(word)
+
+
+def _values(node):
+    "The parts of the node that are the reason of a submission"
+    if isinstance(node, ast.Call):
+        yield from (k.value for k in node.keywords if k.arg == 'reason')
+        name = getattr(node.func, 'id', getattr(node.func, 'attr', None))
+        if name in {'Verdict', 'Sent'}:
+            yield from node.args[1:2]
+        elif name == '_key_problem':
+            yield from node.args[:1]
+        elif name == 'update' and len(node.args) > 1:
+            yield from _paired(*node.args[:2])
+    elif isinstance(node, ast.Assign):
+        for target in node.targets:
+            yield from _paired(target, node.value)
+    elif isinstance(node, ast.Dict):
+        yield from (
+            value for key, value in zip(node.keys, node.values, strict=True)
+            if isinstance(key, ast.Constant) and key.value == 'reason')
+
+
+def _paired(names, values):
+    "The values of those names, or columns, that are a reason"
+    pairs = (
+        zip(names.elts, values.elts, strict=True)
+        if hasattr(names, 'elts') and hasattr(values, 'elts')
+        else [(names, values)])
+    for name, value in pairs:
+        if getattr(name, 'id', getattr(name, 'attr', None)) in REASON_NAMES:
+            yield value
 
 
 class IndonesianTestCase(SatusehatTestCase):
@@ -123,8 +188,9 @@ class IndonesianTestCase(SatusehatTestCase):
             'clinic.encounter', visit, 'satusehat_note')['satusehat_note']
         self.assertEqual(
             note.splitlines(), [
-                "SATUSEHAT menolak isi kunjungan. Pengiriman menunggu sampai "
-                "kunjungan dikoreksi.", "RuleNumber 10122"])
+                "SATUSEHAT menolak isi kunjungan.",
+                "Pengiriman menunggu sampai kunjungan dikoreksi.",
+                "RuleNumber 10122"])
 
     def test_note_for_who_may_not_read_diagnoses(self):
         id_ = self.submission(
@@ -135,24 +201,24 @@ class IndonesianTestCase(SatusehatTestCase):
             'clinic.encounter', visit, 'satusehat_note')['satusehat_note']
         self.assertNotIn("J00", note)
 
-    def test_next_attempt_in_the_time_of_the_branch(self):
-        id_ = self.submission(
-            state='waiting', reason='server_error',
-            next_attempt=dt.datetime(2026, 3, 2, 20, 5))
-        text = self.user('satusehat').read(
-            'satusehat.submission', id_, 'last_error')['last_error']
-        self.assertEqual(
-            text, "SATUSEHAT sedang mengalami gangguan.\n"
-            "Percobaan berikutnya: 03-03-2026 03:05.")
-
     def test_every_reason_has_words(self):
-        reasons = (outcome_names() - {'ok'}) | written_reasons() | {
-            f'{who}_{what}' for who in ['patient', 'practitioner']
-            for what in ['without_nik', 'not_found', 'ambiguous']}
-        self.assertLessEqual({'id_conflict', 'no_secret'}, reasons)
+        reasons = all_reasons()
+        self.assertLessEqual({
+                'id_conflict', 'no_secret', 'lease_expired',
+                'no_environment', 'not_found_yet', 'internal'}, reasons)
         for reason in reasons:
             with self.subTest(reason=reason):
                 self.assert_words(f'{MODULE}.msg_reason_{reason}')
+
+    def test_every_reason_says_what_happened_and_who_does_what(self):
+        for language, reason in itertools.product(
+                ['en', 'id'], all_reasons()):
+            with self.shown(language=language), self.subTest(
+                    reason=reason, language=language):
+                what, who = explanation.words(reason)
+                self.assertLessEqual(len(what), 80)
+                self.assertRegex(what, r'^[A-Z].*\.$')
+                self.assertRegex(who, r'^[A-Z].*[.:]$')
 
     def test_every_outcome_has_words(self):
         self.assertEqual(

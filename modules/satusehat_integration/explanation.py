@@ -1,0 +1,216 @@
+# This file is part of Klinik RME.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"What the state of a submission means to people, in their own language."
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+
+from trytond.i18n import gettext
+from trytond.pool import Pool
+from trytond.tools import timezone
+from trytond.transaction import without_check_access
+
+from .gate import database_now
+
+HOST = ''
+# A token is being fetched: nothing that people have to know
+FETCHING = 'token_pending'
+# What a closed gate calls otherwise than a submission does
+PROBLEMS = {'unauthorized': 'secret_refused'}
+# Rows that a shut gate keeps from being tried
+HELD = ['pending', 'waiting']
+UNDERWAY = ['pending', 'checking', 'waiting']
+PATIENCE = dt.timedelta(minutes=5)
+_FIRST_SENTENCE = re.compile(r'(?<=[.:])\s+')
+
+
+@dataclass(frozen=True)
+class Hold:
+    "Why nothing is sent for a branch, and until when (UTC, may be None)"
+    reason: str
+    until: dt.datetime | None
+
+
+def words(reason):
+    "Return (what happened, who does what about it); the latter may be ''"
+    text = gettext(f'satusehat_integration.msg_reason_{reason}')
+    what, *rest = _FIRST_SENTENCE.split(text, maxsplit=1)
+    return what, ''.join(rest)
+
+
+def headline(reason):
+    "Return what happened, without full stop"
+    return words(reason)[0].rstrip('.:')
+
+
+def holds(branches):
+    """Return {(company id, environment): Hold} of the branches that are held.
+
+    branches is an iterable of such keys.  A problem of the branch's own
+    client comes before one of the host, which others have too.
+    """
+    branches = {key for key in branches if key[1]}
+    if not branches:
+        return {}
+    pool = Pool()
+    Credential = pool.get('satusehat.credential')
+    Gate = pool.get('satusehat.gate')
+    with without_check_access():
+        clients = {
+            (c.company.id, c.environment): c.client_id
+            for c in Credential.search([
+                    ('company', 'in', list({c for c, _ in branches}))])}
+        now = database_now()
+        gates = {
+            (g.environment, g.client_id or HOST): g
+            for g in Gate.search([
+                    ('environment', 'in', list({e for _, e in branches})),
+                    ('blocked_until', '>', now),
+                    ])}
+    found = {}
+    for company, environment in branches:
+        client = clients.get((company, environment))
+        for key in [client, HOST]:
+            gate = gates.get((environment, key)) if key is not None else None
+            if gate and gate.problem and gate.problem != FETCHING:
+                found[company, environment] = Hold(
+                    PROBLEMS.get(gate.problem, gate.problem),
+                    gate.blocked_until)
+                break
+    return found
+
+
+def last_sweep():
+    """Return when the scheduler last began to send (UTC), None for never.
+
+    As the scheduler's own log tells it: the log is written when a run has
+    come to its end.
+    """
+    Log = Pool().get('ir.cron.log')
+    with without_check_access():
+        logs = Log.search(
+            [('cron.method', '=', 'satusehat.submission|push')],
+            order=[('started', 'DESC'), ('id', 'DESC')], limit=1)
+    return logs[0].started if logs else None
+
+
+def is_stalled(submission, sweep, now):
+    "Whether the row should have been tried long ago and nothing runs"
+    due = submission.next_attempt or submission.create_date
+    return (submission.state in UNDERWAY
+        and submission.environment
+        and due < now - PATIENCE
+        and (sweep is None or sweep < now - PATIENCE))
+
+
+def explain(submissions, detail=True):
+    """Return {id: text}, None where there is nothing to tell.
+
+    The text says what happened and when it is tried again, then who does
+    what about it, then the platform's own words.  These, the detail, may
+    quote a diagnosis: they are not for everybody who sees the visit.
+    """
+    open_ = [s for s in submissions if s.state in HELD]
+    held = holds({(s.company.id, s.environment) for s in open_})
+    now = database_now()
+    sweep = last_sweep() if any(
+        s.state in UNDERWAY for s in submissions) else None
+    return {
+        s.id: _explain(
+            s, detail,
+            held.get((s.company.id, s.environment))
+            if s.state in HELD else None,
+            sweep, now)
+        for s in submissions}
+
+
+def _explain(submission, detail, hold, sweep, now):
+    if submission.state in {'sent', 'sending'}:
+        return None
+    if submission.state == 'stopped':
+        return _stopped(submission, detail)
+    reason, until = submission.reason, submission.next_attempt
+    if not submission.environment:
+        reason, until = 'no_environment', None
+    elif hold:
+        reason, until = hold.reason, hold.until or until
+    stalled = is_stalled(submission, sweep, now)
+    if not reason and not stalled:
+        return None
+    lines = []
+    if reason:
+        what, who = words(reason)
+        own = detail and not hold and submission.detail
+        lines += [
+            _with_time(what.rstrip('.:'), submission, until, now),
+            who if own else who.replace(':', '.'),
+            own or '',
+            ]
+        if submission.state == 'needs_admin' and not until:
+            lines.append(gettext('satusehat_integration.msg_then_resend'))
+    if stalled:
+        lines.append(_stalled(submission, sweep))
+    return '\n'.join(filter(None, lines))
+
+
+def _with_time(what, submission, until, now):
+    "Return the sentence about what happened, with the next attempt"
+    if not until or submission.state == 'needs_data':
+        return f'{what}.'
+    if until <= now:
+        return gettext('satusehat_integration.msg_retry_soon', problem=what)
+    return gettext(
+        'satusehat_integration.msg_retry_at', problem=what,
+        time=clock(until, submission.company, now))
+
+
+def _stalled(submission, sweep):
+    if sweep is None:
+        return gettext('satusehat_integration.msg_never_swept')
+    return gettext(
+        'satusehat_integration.msg_not_swept',
+        time=clock(sweep, submission.company))
+
+
+def _stopped(submission, detail):
+    lines = []
+    stops = [a for a in submission.actions if a.action == 'stop']
+    if stops:
+        # The newest comes first
+        stop = stops[0]
+        lines.append(gettext(
+                'satusehat_integration.msg_stopped',
+                user=stop.create_uid.rec_name,
+                time=clock(stop.create_date, submission.company)))
+        if detail:
+            lines.append(stop.reason)
+    if submission.begun_at:
+        lines.append(gettext('satusehat_integration.msg_may_be_stored'))
+    return '\n'.join(lines) or None
+
+
+def history(versions):
+    """Return the state of each version of a visit, None when it has but one.
+
+    versions are its submissions, oldest first.
+    """
+    if len(versions) < 2:
+        return None
+    Submission = Pool().get('satusehat.submission')
+    states = dict(
+        Submission.fields_get(['state'])['state']['selection'])
+    return ', '.join(f'v{s.version}: {states[s.state]}' for s in versions)
+
+
+def clock(moment, company, now=None):
+    """Return the moment (UTC) as the clock of the branch tells it.
+
+    With the name of its zone, and the date unless it is today's there.
+    """
+    zone = timezone.ZoneInfo(company.timezone)
+    local, today = (
+        t.replace(tzinfo=dt.timezone.utc).astimezone(zone)
+        for t in [moment, now or database_now()])
+    date = '' if local.date() == today.date() else f'{local:%d-%m-%Y} '
+    return f'{date}{local:%H:%M} {local.tzname()}'
