@@ -3,6 +3,7 @@
 "Transaction bundles: everything is stored or nothing is."
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,6 +25,7 @@ class Entry:
     type: str
     id: str
     resource: dict
+    if_match: str | None = None
 
     @cached_property
     def holders(self):
@@ -68,22 +70,21 @@ def process(service, bundle, base):
         }
 
 
-def store_partly(service, bundle, count):
-    """Store those of the first `count` entries that may be stored.
+def store_partly(service, bundle, wanted):
+    """Store the entries that are `wanted` and that may be stored.
 
     So the platform is said to have kept part of a transaction it refused.
-    Raises the Refusal of the whole transaction, if it would be refused,
-    after that.
+    `wanted` is a function of the entry's index. Raises the Refusal of the
+    whole transaction, if it would be refused, after that.
     """
     entries = _entries(bundle)
     _resolve(entries)
     known = {f'{entry.type}/{entry.id}' for entry in entries}
     with service.store.transaction():
         refusal = _refusal(service, entries, known)
-        for entry in entries[:count]:
-            if not _refusal(service, [entry], known):
-                row = entry.method == 'PUT' and _replaced(service, entry)
-                _write(service, entry, row)
+        for entry in entries:
+            if wanted(entry.index):
+                _store_alone(service, entry, known)
     if refusal:
         raise refusal
 
@@ -93,6 +94,12 @@ def _refusal(service, entries, known):
         _check(service, entries, known)
     except Refusal as refusal:
         return refusal
+
+
+def _store_alone(service, entry, known):
+    with suppress(Refusal):
+        rows = _check(service, [entry], known)
+        _write(service, entry, rows.get(entry.index))
 
 
 def _refuse_cross_references(bundle):
@@ -174,8 +181,10 @@ def _entry(position, item):
     url = item['request'].get('url') if method else None
     match = TARGET.fullmatch(str(url or '').strip('/'))
     type_ = resource.get('resourceType')
+    if_match = item['request'].get('ifMatch') if method == 'PUT' else None
     if method not in ['POST', 'PUT'] or not match or match[1] != type_ or (
-            bool(match[2]) != (method == 'PUT')):
+            bool(match[2]) != (method == 'PUT')) or (
+            not isinstance(if_match, (str, type(None)))):
         raise refused_by_store(
             'unparseable_resource', 'invalid request of the entry',
             f'{here}.request')
@@ -184,7 +193,7 @@ def _entry(position, item):
         raise permission_refused(type_)
     return Entry(
         position, item['fullUrl'], method, type_,
-        match[2] or write.new_id(), resource)
+        match[2] or write.new_id(), resource, if_match)
 
 
 def permission_refused(type_):
@@ -218,7 +227,8 @@ def _check(service, entries, known=None):
     _collect(entries, lambda entry: write.check_processor(
         service, entry.resource), service.settings.cascade)
     rows = {
-        entry.index: _replaced(service, entry)
+        entry.index: write.replaced(
+            service, entry.type, entry.id, entry.resource)
         for entry in entries if entry.method == 'PUT'}
     seen = {}
     _collect(entries, lambda entry: _duplicates(service, entry, seen))
@@ -228,12 +238,10 @@ def _check(service, entries, known=None):
         structure.check(entry.resource, entry.prefix)
     _collect(entries, lambda entry: write.check_references(
         service, entry.resource, known, entry.holders))
+    for entry in entries:
+        if entry.method == 'PUT':
+            write.check_version(rows[entry.index], entry.if_match)
     return rows
-
-
-def _replaced(service, entry):
-    write.check_identity(entry.resource, entry.id)
-    return write.existing(service, entry.type, entry.id)
 
 
 def _collect(entries, issues_of, cascade=False):

@@ -97,7 +97,8 @@ def replace(type_, id_):
     if type_ == 'Patient':
         raise bundle.permission_refused(type_)
     body = payload.resource(request, type_)
-    return stored(write.update(service(), type_, id_, body), 200)
+    return stored(write.update(
+        service(), type_, id_, body, request.headers.get('If-Match')), 200)
 
 
 @blueprint.patch('/<type_>/<id_>')
@@ -106,7 +107,9 @@ def change(type_, id_):
     operations = payload.operations(request)
     if type_ == 'Patient':
         return answer(patient.patch(service(), id_, operations))
-    return stored(patch.patch(service(), type_, id_, operations), 200)
+    return stored(patch.patch(
+        service(), type_, id_, operations,
+        request.headers.get('If-Match')), 200)
 
 
 @blueprint.delete('/<type_>/<id_>')

@@ -96,6 +96,14 @@ def duplicate(resource_type):
         resource_type)
 
 
+def version_conflict(status=412):
+    """Return the refusal of a change to another version than is stored.
+
+    The platform's words are not published.
+    """
+    return Refusal(status, [Issue('conflict', 'version_conflict')])
+
+
 def suppressed(diagnostics=None):
     "Return the issue that stands for data without the patient's consent."
     return Issue(

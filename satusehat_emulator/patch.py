@@ -9,7 +9,7 @@ from .outcome import Issue, numbered, refused_by_rules, refused_by_store
 MEDIA_TYPE = 'application/json-patch+json'
 
 
-def patch(service, type_, id_, operations):
+def patch(service, type_, id_, operations, if_match=None):
     "Apply a JSON Patch to a stored resource; return it as stored."
     with service.store.transaction():
         row = write.existing(service, type_, id_)
@@ -19,6 +19,7 @@ def patch(service, type_, id_, operations):
             raise refused_by_store(
                 'resource_mismatch', 'id and resourceType cannot be patched')
         write.check(service, patched)
+        write.check_version(row, if_match)
         return write.store_again(service, row, patched)
 
 

@@ -14,7 +14,7 @@ from . import index, rules, structure, versions
 from .kinds import CREATOR
 from .outcome import (
     Issue, Refusal, consent_refused, duplicate, not_found, numbered,
-    refused_by_rules, refused_by_store)
+    refused_by_rules, refused_by_store, version_conflict)
 from .store import Row
 from .walk import reference_holders, references
 
@@ -232,14 +232,31 @@ def check_identity(resource, id_):
             f'{id_}, id from payload: {resource["id"]}')
 
 
-def update(service, type_, id_, resource):
-    "Replace a resource; return it as stored."
+def replaced(service, type_, id_, resource):
+    "Return the Row a resource is to replace; raises Refusal."
     check_identity(resource, id_)
     if type_ in NEVER_REPLACED:
         raise consent_refused()
+    return existing(service, type_, id_)
+
+
+def check_version(row, if_match):
+    """Raise Refusal unless a Row has the version that is to be changed.
+
+    `if_match` is a list of ETags or '*', None for any version
+    (hl7.org/fhir/R4/http.html, concurrency).
+    """
+    wanted = [tag.strip() for tag in (if_match or '*').split(',')]
+    if '*' not in wanted and versions.etag(row.body) not in wanted:
+        raise version_conflict()
+
+
+def update(service, type_, id_, resource, if_match=None):
+    "Replace a resource; return it as stored."
     with service.store.transaction():
-        row = existing(service, type_, id_)
+        row = replaced(service, type_, id_, resource)
         check(service, resource)
+        check_version(row, if_match)
         return store_again(service, row, resource)
 
 

@@ -2,8 +2,11 @@
 # this repository contains the full copyright notices and license terms.
 "What a fault can know of a request before it is carried out."
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
+
+from ..index import own_identifiers
 
 FHIR, TOKEN = 'fhir', 'token'
 ENDPOINTS = {
@@ -64,6 +67,33 @@ class Facts:
         return self.action in WRITES
 
     @cached_property
+    def entries(self):
+        "Return the well-formed entries of a transaction, [] elsewhere."
+        items = self._body.get('entry')
+        if self.action != 'transaction' or not isinstance(items, list):
+            return []
+        return [item for item in items if isinstance(item, dict)]
+
+    @cached_property
+    def _body(self):
+        try:
+            body = json.loads(self.request.get_data())
+        except (ValueError, RecursionError):
+            body = None
+        return body if isinstance(body, dict) else {}
+
+    @cached_property
+    def identifiers(self):
+        """Return the identifiers that are sent or asked for, as texts.
+
+        Each both as 'system|value' and as the value alone.
+        """
+        sent = [self._body, *(item.get('resource') for item in self.entries)]
+        return set().union(*map(identifier_texts, sent), *(
+            {text, text.rpartition('|')[2]}
+            for text in self.request.args.getlist('identifier')))
+
+    @cached_property
     def token(self):
         header = self.request.headers.get('Authorization', '')
         return header.partition(' ')[2].strip()
@@ -86,6 +116,15 @@ class Facts:
         return self._caller[1]
 
 
+def identifier_texts(resource):
+    "Return the identifiers of a resource, 'system|value' and 'value'."
+    if not isinstance(resource, dict):
+        return set()
+    return {
+        text for system, value in own_identifiers(resource)
+        for text in (value, f'{system}|{value}')}
+
+
 def writes(facts):
     return facts.writes
 
@@ -102,8 +141,11 @@ def answers_resources(facts):
     return facts.action is not None
 
 
-def changes_one(facts):
-    return facts.action in {'replace', 'patch'}
+def changes(facts):
+    "Say whether something that is stored would be changed."
+    return facts.action in {'replace', 'patch'} or any(
+        isinstance(item.get('request'), dict)
+        and item['request'].get('method') == 'PUT' for item in facts.entries)
 
 
 def reads(facts):

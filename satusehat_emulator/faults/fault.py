@@ -18,6 +18,7 @@ WHERE = {
     'resource': Text(None, pattern='[A-Z][A-Za-z]*', example='Encounter'),
     'client': Text(None, pattern='.+', example='client-A'),
     'organization': Text(None, pattern='.+', example='10000004'),
+    'identifier': Text(None, pattern='.+', example='K-2026-0001'),
     'endpoint': Choice(
         None, (), (*ENDPOINTS.values(), 'any')),
     }
@@ -59,6 +60,8 @@ class Fault:
             and where['resource'] in {None, facts.resource}
             and where['client'] in {None, facts.client}
             and where['organization'] in {None, facts.organization}
+            and (where['identifier'] is None
+                or where['identifier'] in facts.identifiers)
             and self.kind.suits(facts))
 
     def _is_at(self, facts):

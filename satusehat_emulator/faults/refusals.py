@@ -2,18 +2,21 @@
 # this repository contains the full copyright notices and license terms.
 "Faults that refuse a request, wholly or in part."
 
+from dataclasses import replace
+
 from flask import g
 
-from .. import bundle, payload, write
+from .. import bundle, index, payload, versions, write
 from ..answers import FHIR as FHIR_JSON
 from ..answers import JSON, answer, empty, refused
 from ..outcome import (
     Issue, Refusal, consent_refused, duplicate, not_found, numbered,
-    refused_by_rules)
+    refused_by_rules, version_conflict)
 from .facts import (
-    FHIR, answers_resources, changes_one, is_transaction, writes)
+    FHIR, answers_resources, changes, identifier_texts, is_transaction,
+    writes)
 from .options import Flag, Number, Text, one_of, stored
-from .registry import replaces
+from .registry import prepares, replaces
 
 AT_FHIR = {'endpoints': (FHIR,)}
 TEXTS = {
@@ -37,23 +40,35 @@ def _numbered(number, type_, text=None, expression=None):
         expression or type_)
 
 
+def _resources(job):
+    "Return the resources of a transaction's entries."
+    payload.resource(job.request, 'Bundle')
+    found = [item.get('resource') for item in job.facts.entries]
+    return [item if isinstance(item, dict) else {} for item in found]
+
+
 def _entries(job):
     "Return the resource types of a transaction's entries."
-    body = payload.resource(job.request, 'Bundle')
-    items = body.get('entry')
-    return [
-        str(_resource(item).get('resourceType'))
-        for item in (items if isinstance(items, list) else [])]
+    return [str(item.get('resourceType')) for item in _resources(job)]
 
 
-def _resource(item):
-    found = item.get('resource') if isinstance(item, dict) else None
-    return found if isinstance(found, dict) else {}
+def _chosen(job, number):
+    """Return the index of the entry a fault is about.
+
+    That is the one with the identifier the fault is for, else the one of
+    that `number` (from 1), or the last.
+    """
+    wanted, resources = job.fault.where['identifier'], _resources(job)
+    for position, resource in enumerate(resources):
+        if wanted is not None and wanted in identifier_texts(resource):
+            return position
+    return min(number, len(resources)) - 1
 
 
 def _type(job):
     if job.facts.action == 'transaction':
-        return next(iter(_entries(job)), 'Bundle')
+        types = _entries(job)
+        return types[_chosen(job, 1)] if types else 'Bundle'
     return job.facts.resource
 
 
@@ -95,11 +110,36 @@ def missing(job, response):
 
 
 @replaces(
-    "409 or 412: the resource has another version", suits=changes_one,
+    "409 or 412: the resource has another version", suits=changes,
     stored=stored(), status=one_of(409, 412), **AT_FHIR)
 def conflict(job, response):
-    return refused(Refusal(job['status'], [Issue(
-        'conflict', 'version_conflict')]))
+    return refused(version_conflict(job['status']))
+
+
+@prepares(
+    "somebody else changes the resource just before: it gets another "
+    "version, so that If-Match fails", suits=changes, **AT_FHIR)
+def other_version(job, response):
+    store = job.emulator.store
+    for target in _targets(job.facts):
+        row = store.get(*target)
+        if row:
+            body = {**row.body, 'meta': versions.meta(
+                job.emulator.settings.clock(), row.body['meta'])}
+            store.save(
+                replace(row, body=body), index.terms(body), index.keys(body))
+    # The journal counts what the request itself writes.
+    g.written = store.written()
+
+
+def _targets(facts):
+    "Return the (type, id) a request changes."
+    if facts.action != 'transaction':
+        return [facts.path.strip('/').split('/')[2:4]]
+    urls = [
+        str(item['request'].get('url')).strip('/').split('/')
+        for item in facts.entries if isinstance(item.get('request'), dict)]
+    return [url for url in urls if len(url) == 2]
 
 
 @replaces(
@@ -129,7 +169,7 @@ def refused_entry(job, response):
     types = _entries(job)
     if not types:
         return None
-    guilty = min(job['entry'], len(types)) - 1
+    guilty = _chosen(job, job['entry'])
     start = {'following': guilty, 'all': 0, 'none': len(types)}
     return refused(refused_by_rules([
         _numbered(job['number'], type_, expression=f'{type_}.code')
@@ -145,9 +185,11 @@ def _cascaded(type_):
 
 @replaces(
     "an error is answered to a transaction, but its first `entries` entries "
-    "are stored; one that is refused anyway gets its own refusal",
+    "are stored, or all but the entry `without` (from 1); one that is "
+    "refused anyway gets its own refusal",
     suits=is_transaction,
     entries=Number(1, (1, 2, 3), low=1, high=1000, whole=True),
+    without=Number(0, low=0, high=1000, whole=True),
     status=one_of(500, 400, 502, 503, 504, drawn=(500, 502, 504)), **AT_FHIR)
 def partial_bundle(job, response):
     body = payload.resource(job.request, 'Bundle')
@@ -155,7 +197,7 @@ def partial_bundle(job, response):
     service, before = write.Service(
         store, job.emulator.settings, g.caller), store.written()
     try:
-        bundle.store_partly(service, body, job['entries'])
+        bundle.store_partly(service, body, _kept(job))
     except Refusal as refusal:
         if store.written() == before:
             raise
@@ -165,3 +207,11 @@ def partial_bundle(job, response):
         else Issue('exception', 'internal_server_error'))
     return answer(
         Refusal(job['status'], [issue]).as_dict(), job['status'], FHIR_JSON)
+
+
+def _kept(job):
+    "Return a function that says whether the entry of an index is stored."
+    if not job['without'] and job.fault.where['identifier'] is None:
+        return lambda position: position < job['entries']
+    left_out = _chosen(job, job['without'])
+    return lambda position: position != left_out
