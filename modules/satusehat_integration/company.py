@@ -16,6 +16,13 @@ class Company(metaclass=PoolMeta):
     satusehat_environment = fields.Selection(
         [(None, "")] + ENVIRONMENTS, "SATUSEHAT Environment", sort=False,
         help="Where finished visits are sent.")
+    satusehat_singly = fields.Boolean(
+        "Send the Rest when One Item is Refused",
+        help="The refused item waits until it is corrected.")
+
+    @classmethod
+    def default_satusehat_singly(cls):
+        return False
 
     @classmethod
     def check_modification(cls, mode, companies, values=None, external=False):
