@@ -3,42 +3,53 @@
 "The line of one branch to one environment of the platform."
 
 import datetime as dt
+import threading
 import time
 from urllib.parse import parse_qsl, urlsplit
 
 from trytond.pool import Pool
-from trytond.transaction import Transaction
 
 from . import crypto
-from .committed import committed
+from .committed import committed, reading
 from .exchange import closing
-from .gate import database_now
+from .gate import HOST, database_now
 from .platform import answer as outcomes
 from .platform import token as tokens
 from .platform.client import Client
-from .platform.settings import FHIR, ConfigurationError, base_url
-from .verdict import PASSING, THROTTLE_PAUSE, Halt, Verdict, of_read
+from .platform import settings
+from .platform.settings import FHIR, OAUTH2, ConfigurationError, base_url
+from .verdict import (
+    OF_CLIENT, OF_HOST, RELEASED, SHARED, THROTTLE_PAUSE, Halt,
+    Verdict, of_read)
 
-# Seconds between two tries to have a token of a client (SATUSEHAT,
-# authentication: one try a minute after a refusal)
-PENALTY = 60
 FETCHING = 'token_pending'
-FETCHING_PAUSE = 5
 MOST_PAGES = 100
+# The host's own faults, which count against it
+HOST_FAULTS = {
+    outcomes.UNREACHABLE, outcomes.SERVER_ERROR, outcomes.NO_ANSWER}
+# A write that was judged by its content: the client may write
+HEARD = {outcomes.OK, outcomes.REFUSED, outcomes.DUPLICATE}
 
 
 class Channel:
     """Talks to the platform for one branch.
 
-    Keeps no transaction open while it waits for the platform.  What can not
-    go on raises Halt.
+    To be shared by the threads of one sender.  Keeps no transaction open
+    while it waits for the platform.  What can not go on raises Halt.
+
+    pulses collects what the breakers are to know: (client id or HOST,
+    problem or None, whether it opens at once).
     """
 
     def __init__(self, company, environment):
         self.company = company
         self.environment = environment
+        self.pulses = []
         self._paused_until = 0
-        with Transaction().new_transaction(readonly=True):
+        self._lock = threading.Lock()
+        self._token = None
+        self._token_until = 0
+        with reading():
             pool = Pool()
             Credential = pool.get('satusehat.credential')
             credentials = Credential.search([
@@ -51,50 +62,73 @@ class Channel:
             self.organization_id = credential.organization_id
             self.client_id = credential.client_id
             self._secret = credential.client_secret_encrypted
-        if not self._secret:
-            raise Halt(Verdict('needs_admin', 'no_secret'))
+        self._is_paced = any([
+                settings.read().requests_per_minute,
+                settings.read().requests_per_minute_host])
+        self.client, self._problem = None, None
         try:
             self.client = Client(base_url(environment))
         except ConfigurationError as e:
-            raise Halt(Verdict(
-                    'needs_admin', 'configuration', e.option)) from None
+            self._problem = Verdict(
+                'needs_admin', 'configuration', e.option, shared=OF_HOST)
+        if not self._secret:
+            self._problem = Verdict(
+                'needs_admin', 'no_secret', shared=OF_CLIENT)
+
+    @property
+    def kept_token(self):
+        "The token at hand, None when one has to be asked for"
+        if time.monotonic() < self._token_until:
+            return self._token
 
     def token(self, log):
         """Return a token, kept or new.
 
         log takes the values of the exchange row when one was fetched.
         """
-        try:
-            if value := committed(self._kept_token):
-                return value
-            return self._fetch(log, crypto.decrypt(self._secret))
-        except crypto.KeyMissing:
-            raise Halt(Verdict('needs_admin', 'key_missing')) from None
-        except crypto.KeyWrong:
-            raise Halt(Verdict('needs_admin', 'key_wrong')) from None
+        if self._problem:
+            raise Halt(self._problem)
+        with self._lock:
+            if token := self.kept_token:
+                return token
+            try:
+                value, seconds = (
+                    committed(self._kept_token)
+                    or self._fetch(log, crypto.decrypt(self._secret)))
+            except crypto.KeyMissing:
+                raise Halt(_key_problem('key_missing')) from None
+            except crypto.KeyWrong:
+                raise Halt(_key_problem('key_wrong')) from None
+            self._token = value
+            self._token_until = time.monotonic() + seconds
+            return value
 
     def _gate(self):
         return Pool().get('satusehat.gate').of(
             self.environment, self.client_id)
 
     def _kept_token(self):
-        "Return the token to use, None when one may be fetched"
+        "Return the token to use and its seconds, None when one may be fetched"
         gate, now = self._gate(), database_now()
         if gate.is_closed(now):
-            raise Halt(_closed(gate, now))
-        return gate.token(now)
+            raise Halt(RELEASED)
+        if value := gate.token(now):
+            return value, (gate.token_until - now).total_seconds()
 
     def _fetch(self, log, secret):
         committed(self._reserve)
+        self.wait_turn()
         started = _clock()
         token, answer = tokens.fetch(
             self.client.base_url, self.client_id, secret)
+        self._note(answer)
         log.append(self._row(answer, started))
         committed(self._keep, token, answer)
         if token:
-            return token.value
+            return token.value, tokens.lifetime(token)
         if answer.outcome == outcomes.UNAUTHORIZED:
-            raise Halt(Verdict('needs_admin', 'secret_refused'))
+            raise Halt(Verdict(
+                    'needs_admin', 'secret_refused', shared=OF_CLIENT))
         raise Halt(of_read(answer))
 
     def _reserve(self):
@@ -105,8 +139,8 @@ class Channel:
         """
         gate, now = self._gate(), database_now()
         if gate.is_closed(now):
-            raise Halt(_closed(gate, now))
-        gate.close(PENALTY, now, FETCHING)
+            raise Halt(RELEASED)
+        gate.close(settings.read().token_pause, now, FETCHING)
         gate.save()
 
     def _keep(self, token, answer):
@@ -115,13 +149,19 @@ class Channel:
             gate.open(token.value, tokens.lifetime(token), now)
         else:
             gate.close(
-                max(answer.retry_after or 0, PENALTY), now, answer.outcome)
+                max(answer.retry_after or 0, settings.read().token_pause),
+                now, answer.outcome)
         gate.save()
 
     def drop(self, value):
         "Forget a token that the platform does not take any more"
-        committed(
-            Pool().get('satusehat.gate').drop_token,
+        with self._lock:
+            if self._token == value:
+                self._token, self._token_until = None, 0
+            committed(self._drop, value)
+
+    def _drop(self, value):
+        Pool().get('satusehat.gate').drop_token(
             self.environment, self.client_id, value)
 
     def pause(self, seconds):
@@ -130,22 +170,39 @@ class Channel:
         committed(self._pause, seconds)
 
     def _pause(self, seconds):
-        gate = self._gate()
-        gate.pause(seconds, database_now(), outcomes.THROTTLED)
+        gate, now = self._gate(), database_now()
+        gate.pause(seconds, now, outcomes.THROTTLED)
+        gate.slow_down(now)
         gate.save()
 
-    def check_pause(self):
-        "Raise Halt while the client is to send nothing"
-        if (rest := self._paused_until - time.monotonic()) > 0:
-            raise Halt(Verdict('waiting', outcomes.THROTTLED, delay=rest))
+    @property
+    def is_paused(self):
+        "Whether the client is to send nothing for now"
+        return self._paused_until > time.monotonic()
+
+    def wait_turn(self):
+        "Wait until one more request fits into the pace"
+        if self._is_paced:
+            time.sleep(committed(self._turn))
+
+    def _turn(self):
+        Gate = Pool().get('satusehat.gate')
+        (seconds,), = Gate.reserve(
+            self.environment, {self.client_id: 1}, database_now()).values()
+        return seconds
 
     def ask(self, path, params, log, expect=('Bundle',)):
         "Return the body of a GET; raises Halt for what is no answer"
         for last in (False, True):
-            token, started = self.token(log), _clock()
+            token = self.token(log)
+            if self.is_paused:
+                raise Halt(RELEASED)
+            self.wait_turn()
+            started = _clock()
             answer = self.client.request(
                 'GET', f'{FHIR}/{path}', token=token, params=params,
                 expect=expect)
+            self._note(answer)
             log.append(self._row(answer, started))
             if answer.outcome != outcomes.UNAUTHORIZED or last:
                 break
@@ -173,18 +230,43 @@ class Channel:
         return {'resourceType': 'Bundle', 'entry': entries}
 
     def post(self, path, body, token, expect):
-        "Make one POST and return its Answer; safe in a thread"
-        return self.client.request(
-            'POST', f'{FHIR}/{path}'.rstrip('/'), token=token, body=body,
-            expect=expect)
+        "Make one POST and return its Answer"
+        return self.write('POST', path, body, token, expect)
 
-    def opening(self, path, started):
+    def write(self, method, path, body, token, expect, if_match=None):
+        "Make one write and return its Answer"
+        answer = self.client.request(
+            method, f'{FHIR}/{path}'.rstrip('/'), token=token, body=body,
+            if_match=if_match, expect=expect)
+        self._note(answer)
+        return answer
+
+    def _note(self, answer):
+        """Tell the breakers what became of a request.
+
+        Whoever answers is there: only silence and its own errors count
+        against the host.
+        """
+        if answer.outcome in HOST_FAULTS:
+            self.pulses.append((HOST, answer.outcome, False))
+        elif SHARED.get(answer.outcome) != OF_HOST:
+            self.pulses.append((HOST, None, False))
+        if answer.method != 'GET' and answer.outcome in HEARD and (
+                not answer.path.startswith(OAUTH2)):
+            self.pulses.append((self.client_id, None, False))
+
+    def note_shared(self, verdict):
+        "Tell the breakers of a fault that is not the visit's"
+        name = HOST if verdict.shared == OF_HOST else self.client_id
+        self.pulses.append((name, verdict.reason, True))
+
+    def opening(self, path, started, method='POST'):
         "Return the values of an exchange row for a write about to begin"
         return {
             'company': self.company,
             'environment': self.environment,
             'started_at': started,
-            'method': 'POST',
+            'method': method,
             'path': f'{FHIR}/{path}'.rstrip('/'),
             'outcome': 'unknown',
             }
@@ -204,19 +286,8 @@ def _clock():
     return dt.datetime.now(dt.timezone.utc).replace(tzinfo=None)
 
 
-def _closed(gate, now):
-    "Return the Verdict for what is asked of a client that has to wait"
-    rest = (gate.blocked_until - now).total_seconds()
-    if gate.problem == FETCHING:
-        return Verdict(
-            'waiting', FETCHING, delay=min(rest, FETCHING_PAUSE))
-    if gate.problem in PASSING | {outcomes.THROTTLED}:
-        return Verdict('waiting', gate.problem, delay=rest)
-    return Verdict('needs_admin', _token_problem(gate.problem))
-
-
-def _token_problem(outcome):
-    return {outcomes.UNAUTHORIZED: 'secret_refused'}.get(outcome, outcome)
+def _key_problem(reason):
+    return Verdict('needs_admin', reason, shared=OF_CLIENT)
 
 
 def _dicts(value):

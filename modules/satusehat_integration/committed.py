@@ -2,12 +2,34 @@
 # this repository contains the full copyright notices and license terms.
 "Short transactions of their own, beside others that want the same rows."
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+import threading
+from contextlib import contextmanager
+
+from tenacity import (
+    Retrying, retry_if_exception_type, stop_after_attempt,
+    wait_random_exponential)
 from trytond import backend
 from trytond.model.exceptions import SQLConstraintError
 from trytond.transaction import Transaction
 
 TRIES = 5
+# Seconds: two that want the same row do not ask for it at the same moment
+SPREAD = wait_random_exponential(multiplier=0.01, max=0.2)
+_thread = threading.local()
+
+
+@contextmanager
+def working_for(database):
+    """Let a thread without transaction have short ones on the database.
+
+    database is its name.  For threads that a sender starts: nothing is open
+    in them while the platform is waited for.
+    """
+    _thread.database = database
+    try:
+        yield
+    finally:
+        del _thread.database
 
 
 def committed(function, *args):
@@ -20,7 +42,19 @@ def committed(function, *args):
     for attempt in Retrying(
             retry=retry_if_exception_type(
                 (backend.DatabaseOperationalError, SQLConstraintError)),
-            stop=stop_after_attempt(TRIES), reraise=True):
-        with attempt, Transaction().new_transaction():
+            stop=stop_after_attempt(TRIES), wait=SPREAD, reraise=True):
+        with attempt, _transaction():
             result = function(*args)
     return result
+
+
+def reading():
+    "Return the context of a transaction of its own that only reads"
+    return _transaction(readonly=True)
+
+
+def _transaction(readonly=False):
+    transaction = Transaction()
+    if transaction.database is None:
+        return transaction.start(_thread.database, 0, readonly=readonly)
+    return transaction.new_transaction(readonly=readonly)

@@ -112,8 +112,12 @@ class Credential(ModelSQL, ModelView):
     def on_modification(cls, mode, credentials, field_names=None):
         pool = Pool()
         Gate = pool.get('satusehat.gate')
+        Submission = pool.get('satusehat.submission')
         super().on_modification(mode, credentials, field_names=field_names)
         Gate.forget([(c.environment, c.client_id) for c in credentials])
+        if mode != 'delete':
+            Submission.release({
+                    (c.company.id, c.environment) for c in credentials})
 
     @classmethod
     def copy(cls, credentials, default=None):

@@ -1,6 +1,10 @@
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-"What all senders share: tokens and pauses, per client of the platform."
+"""What all senders share: tokens, pauses, breakers and pace.
+
+One row for each client of the platform, and one without client id for the
+host of each environment.
+"""
 
 import datetime as dt
 
@@ -9,7 +13,12 @@ from sql.functions import CurrentTimestamp
 from trytond.model import ModelSQL, Unique, fields
 from trytond.transaction import Transaction
 
-from . import crypto
+from . import breaker, crypto
+from .platform import settings
+
+HOST = ''
+# The rate grows again by this factor in each minute without refusal
+RECOVERY = 1.05
 
 
 def database_now():
@@ -28,11 +37,20 @@ class Gate(ModelSQL):
     __name__ = 'satusehat.gate'
 
     environment = fields.Char("Environment", required=True)
-    client_id = fields.Char("Client ID", required=True, strip=False)
+    client_id = fields.Char(
+        "Client ID", strip=False, help="Empty for the host itself.")
     token_encrypted = fields.Char("Encrypted Token", strip=False)
     token_until = fields.Timestamp("Token until")
     blocked_until = fields.Timestamp("Blocked until")
     problem = fields.Char("Problem")
+    failures = fields.Integer("Failures in a Row")
+    recent = fields.Char("Recent Outcomes")
+    open_until = fields.Timestamp("Open until")
+    open_seconds = fields.Float("Open for")
+    probe_until = fields.Timestamp("Probe until")
+    paced_until = fields.Timestamp("Paced until")
+    rate = fields.Float("Rate")
+    rate_at = fields.Timestamp("Rate at")
 
     @classmethod
     def __setup__(cls):
@@ -52,10 +70,18 @@ class Gate(ModelSQL):
                 ])
         if gates:
             return gates[0]
-        return cls(
-            environment=environment, client_id=client_id,
-            token_encrypted=None, token_until=None, blocked_until=None,
-            problem=None)
+        empty = dict.fromkeys(_STATE)
+        return cls(environment=environment, client_id=client_id, **empty)
+
+    @classmethod
+    def shut(cls, now):
+        """Return {(environment, client id): gate} of those that let not all
+        through: nothing, or one request to find out."""
+        return {
+            (g.environment, g.client_id): g for g in cls.search(['OR',
+                    ('blocked_until', '>', now),
+                    ('open_until', '!=', None),
+                    ])}
 
     def token(self, now):
         """Return the token in clear, None when there is none to use.
@@ -100,6 +126,108 @@ class Gate(ModelSQL):
             self.blocked_until = until
             self.problem = problem
 
+    @property
+    def is_host(self):
+        return not self.client_id
+
+    def allows(self, now):
+        "Return how many may be sent: 0, 1 to find out, None for no limit"
+        if self.is_closed(now) or breaker.is_open(self, now):
+            return 0
+        return 1 if breaker.is_probing(self, now) else None
+
+    def rest(self, now):
+        "Return the seconds for which nothing is sent"
+        ends = [
+            until for until in [self.blocked_until, self.open_until]
+            if until and until > now]
+        return (max(ends) - now).total_seconds() if ends else 0
+
+    @classmethod
+    def troubled(cls, now):
+        "Return {(environment, client id): rest} of those that failed lately"
+        return {
+            (g.environment, g.client_id): g.rest(now)
+            for g in cls.search(['OR',
+                    ('open_until', '!=', None),
+                    ('blocked_until', '>', now),
+                    ('failures', '>', 0),
+                    ('recent', 'like', '%0%'),
+                    ])}
+
+    @classmethod
+    def record(cls, pulses, now):
+        """Keep what became of requests.
+
+        pulses is {(environment, client id): list of (problem, at_once)} in
+        their order, problem None for a request that came through; an empty
+        list ends a probe that asked nothing.
+        """
+        current = settings.read()
+        for key, outcomes in sorted(pulses.items()):
+            gate = cls.of(*key)
+            changed = False
+            if not outcomes and gate.probe_until:
+                gate.probe_until, changed = None, True
+            for problem, at_once in outcomes:
+                if problem is None:
+                    changed |= breaker.succeed(gate)
+                else:
+                    breaker.fail(
+                        gate, now, problem, current.breaker_pause,
+                        current.breaker_cap, at_once)
+                    changed = True
+            if changed:
+                gate.save()
+
+    @classmethod
+    def reserve(cls, environment, counts, now):
+        """Return {client id: list of seconds to wait, one for each request}.
+
+        counts is {client id: number of requests}.  The requests follow each
+        other at the pace of their client and of the host.
+        """
+        current = settings.read()
+        total = sum(counts.values())
+        host = cls._slots(
+            environment, HOST, total, current.requests_per_minute_host, now)
+        waits = {}
+        for client_id, count in sorted(counts.items()):
+            own = cls._slots(
+                environment, client_id, count, current.requests_per_minute,
+                now)
+            waits[client_id] = [
+                max(a, b) for a, b in zip(own, host[:count], strict=True)]
+            del host[:count]
+        return waits
+
+    @classmethod
+    def _slots(cls, environment, client_id, count, limit, now):
+        if not limit:
+            return [0] * count
+        gate = cls.of(environment, client_id)
+        interval = 60 / gate._rate(limit, now)
+        start = max(gate.paced_until or now, now)
+        gate.paced_until = start + dt.timedelta(seconds=count * interval)
+        gate.save()
+        wait = (start - now).total_seconds()
+        return [wait + i * interval for i in range(count)]
+
+    def _rate(self, limit, now):
+        "Return the requests per minute that the platform lately bore"
+        if not self.rate:
+            return limit
+        quiet = max(0, (now - self.rate_at).total_seconds() / 60)
+        # Grown past any limit by then, and past what a float can hold later
+        return min(limit, self.rate * RECOVERY ** min(quiet, 1000))
+
+    def slow_down(self, now):
+        "Halve the pace: the platform asked for it"
+        limit = settings.read().requests_per_minute
+        if limit:
+            self.rate = max(1, self._rate(limit, now) / 2)
+            self.rate_at = now
+
     @classmethod
     def drop_token(cls, environment, client_id, value):
         "Forget the token if it still is the one given"
@@ -114,6 +242,21 @@ class Gate(ModelSQL):
                 gate.save()
 
     @classmethod
+    def vouch(cls, clients):
+        """Let one request find out now, on a person's word.
+
+        clients are (environment, client id) pairs.
+        """
+        now = database_now()
+        keys = set(clients) | {(environment, HOST) for environment, _ in clients}
+        gates = [
+            g for g in cls.search([('open_until', '!=', None)])
+            if (g.environment, g.client_id) in keys]
+        for gate in gates:
+            gate.open_until, gate.probe_until = now, None
+        cls.save(gates)
+
+    @classmethod
     def forget(cls, clients):
         "Drop what is known of the clients, (environment, client id) pairs"
         if clients:
@@ -121,3 +264,9 @@ class Gate(ModelSQL):
                             [('environment', '=', environment),
                                 ('client_id', '=', client_id)]
                             for environment, client_id in clients)]))
+
+
+_STATE = [
+    'token_encrypted', 'token_until', 'blocked_until', 'problem', 'failures',
+    'recent', 'open_until', 'open_seconds', 'probe_until', 'paced_until',
+    'rate', 'rate_at']

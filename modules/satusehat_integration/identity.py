@@ -4,6 +4,7 @@
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
 from trytond.pool import Pool
+from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 
 from .credential import ENVIRONMENTS
@@ -78,6 +79,26 @@ class Resource(ModelSQL, ModelView):
                 ('key', '=', key or ''),
                 ])
         return {r.record.id: r.resource_id for r in resources}
+
+    @classmethod
+    def known(cls, environment, records):
+        """Return {(resource type, record): id} of what is known.
+
+        records are (resource type, record) pairs, for resources that stand
+        for the whole record.
+        """
+        cursor = Transaction().connection.cursor()
+        table = cls.__table__()
+        names = {record for _, record in records}
+        found = {}
+        for sub_names in grouped_slice(sorted(names)):
+            cursor.execute(*table.select(
+                    table.resource_type, table.record, table.resource_id,
+                    where=(table.environment == environment)
+                    & (table.key == '')
+                    & table.record.in_(list(sub_names))))
+            found.update({(t, r): i for t, r, i in cursor})
+        return found
 
     @classmethod
     def adopt(cls, rows):

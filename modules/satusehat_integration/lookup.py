@@ -7,11 +7,12 @@ identifier and registered when they are not there.
 """
 
 import datetime as dt
+import threading
 
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
-from .committed import committed
+from .committed import committed, reading
 from .exceptions import ResourceIdConflict
 from .exchange import closing_write
 from .fhir import location, organization
@@ -21,68 +22,107 @@ from .fhir.record import is_id
 from .gate import database_now
 from .platform import answer as outcomes
 from .platform import settings
-from .verdict import THROTTLE_PAUSE, Halt, Verdict, of_write
+from .verdict import SHARED, THROTTLE_PAUSE, Halt, Verdict, of_write
 
 NIK = 'https://fhir.kemkes.go.id/id/nik'
 
 
+def needed(snapshot, patient):
+    """Return what a Bundle refers to, (resource type, record) by role.
+
+    patient is the id of the person today: a merge after the visit counts.
+    """
+    return {
+        'patient': ('Patient', f'party.party,{patient}'),
+        'practitioner': _practitioner(snapshot['practitioner']['record']),
+        'location': ('Location', f'clinic.room,{snapshot["room"]["record"]}'),
+        'unit': ('Organization', f'clinic.unit,{snapshot["unit"]["record"]}'),
+        **{performer: _practitioner(performer)
+            for performer in _performers(snapshot)},
+        }
+
+
+def _practitioner(party):
+    return 'Practitioner', f'party.party,{party}'
+
+
+def _performers(snapshot):
+    return {
+        row['performer']['record'] for row in snapshot['vital_signs']
+        if row['performer']}
+
+
 class Lookup:
-    "Finds the references of visits of one branch, through its channel"
+    """Finds the references of visits of one branch, through its channel.
+
+    absent are the people who are known not to be found in this run.
+    """
 
     def __init__(self, channel):
         self.channel = channel
+        self.absent = set()
         self._missing_people = {}
+        self._lock = threading.Lock()
 
-    def references(self, snapshot, patient, log):
+    def complete(self, snapshot, patient, known):
         """Return what fhir.bundle.build needs beside the snapshot.
 
-        patient is the id of the person today: a merge after the visit
-        counts.  Raises Halt when a number can not be had.
+        known is {(resource type, record): id}.  Returns None when a number
+        that can be asked for is not among them.
         """
+        roles = needed(snapshot, patient)
+        found = {role: known.get(row) for role, row in roles.items()}
         practitioner = snapshot['practitioner']['record']
-        performers = {
-            row['performer']['record'] for row in snapshot['vital_signs']
-            if row['performer']}
-        room, unit = snapshot['room'], snapshot['unit']
-        with Transaction().new_transaction(readonly=True):
-            patients = self._known('Patient', 'party.party', [patient])
-            practitioners = self._known(
-                'Practitioner', 'party.party',
-                list(performers | {practitioner}))
-            rooms = self._known('Location', 'clinic.room', [room['record']])
-            units = self._known(
-                'Organization', 'clinic.unit', [unit['record']])
-        if patient not in patients:
-            patients[patient] = self._person('Patient', patient, log)
-        if practitioner not in practitioners:
-            practitioners[practitioner] = self._person(
-                'Practitioner', practitioner, log)
-        for performer in performers - practitioners.keys():
-            try:
-                practitioners[performer] = self._person(
-                    'Practitioner', performer, log)
-            except Halt as halt:
-                if halt.verdict.state != 'needs_data':
-                    raise
-        if room['record'] not in rooms:
-            managing = units.get(unit['record']) or self._unit(unit, log)
-            rooms[room['record']] = self._room(room, managing, log)
-        return {
-            'organization': self.channel.organization_id,
-            'patient': patients[patient],
-            'practitioners': practitioners,
-            'location': rooms[room['record']],
-            }
+        practitioners = {practitioner: found['practitioner']} | {
+            p: found[p] for p in _performers(snapshot) - self.absent}
+        numbers = [
+            found['patient'], found['location'], *practitioners.values()]
+        if all(numbers):
+            return {
+                'organization': self.channel.organization_id,
+                'patient': found['patient'],
+                'practitioners': practitioners,
+                'location': found['location'],
+                }
 
-    def _known(self, resource_type, model, ids):
-        return Pool().get('satusehat.resource').ids(
-            self.channel.environment, resource_type, model, ids)
+    def references(self, snapshot, patient, log):
+        """Return the same, asking the platform for what is not known.
 
-    def _person(self, resource_type, party, log):
+        One at a time in each branch: what two visits need is asked for
+        once.  Raises Halt when a number can not be had.
+        """
+        with self._lock:
+            roles = needed(snapshot, patient)
+            with reading():
+                known = Pool().get('satusehat.resource').known(
+                    self.channel.environment, roles.values())
+            self._ask(snapshot, roles, known, log)
+            return self.complete(snapshot, patient, known)
+
+    def _ask(self, snapshot, roles, known, log):
+        for role in ['patient', 'practitioner']:
+            if roles[role] not in known:
+                known[roles[role]] = self._person(*roles[role], log)
+        for performer in _performers(snapshot) - self.absent:
+            if roles[performer] not in known:
+                try:
+                    known[roles[performer]] = self._person(
+                        *roles[performer], log)
+                except Halt as halt:
+                    if halt.verdict.state != 'needs_data':
+                        raise
+                    self.absent.add(performer)
+        if roles['location'] not in known:
+            managing = known.get(roles['unit']) or self._unit(
+                snapshot['unit'], log)
+            known[roles['location']] = self._room(
+                snapshot['room'], managing, log)
+
+    def _person(self, resource_type, record, log):
         "Return the number of the only person with the NIK"
         kind = resource_type.lower()
-        with Transaction().new_transaction(readonly=True):
-            nik = Pool().get('party.party')(party).nik
+        with reading():
+            nik = Pool().get('party.party')(int(record.split(',')[1])).nik
         if not nik:
             raise Halt(Verdict('needs_data', f'{kind}_without_nik'))
         known = self._missing_people.get((kind, nik))
@@ -100,7 +140,7 @@ class Lookup:
             self._missing_people[kind, nik] = verdict
             raise Halt(verdict)
         number, = numbers
-        self._adopt(resource_type, f'party.party,{party}', number)
+        self._adopt(resource_type, record, number)
         return number
 
     def _unit(self, unit, log):
@@ -140,6 +180,7 @@ class Lookup:
     def _register(self, resource_type, record, body, log):
         for last in (False, True):
             token = self.channel.token(log)
+            self.channel.wait_turn()
             exchange = committed(self._announce, resource_type, record)
             answer = self.channel.post(
                 resource_type, body, token, expect=[resource_type])
@@ -188,17 +229,19 @@ class Lookup:
         state, reason = verdict.state, verdict.reason
         if state == 'needs_data':
             state, reason = 'needs_admin', 'place_refused'
-        return Verdict(state, reason, verdict.detail, verdict.delay)
+        return Verdict(
+            state, reason, verdict.detail, verdict.delay,
+            shared=SHARED.get(answer.outcome))
 
     def _adopt(self, resource_type, record, number, company=None):
         try:
-            committed(Pool().get('satusehat.resource').adopt, [{
-                        'environment': self.channel.environment,
-                        'resource_type': resource_type,
-                        'resource_id': number,
-                        'record': record,
-                        'company': company,
-                        }])
+            committed(_adopt, {
+                    'environment': self.channel.environment,
+                    'resource_type': resource_type,
+                    'resource_id': number,
+                    'record': record,
+                    'company': company,
+                    })
         except ResourceIdConflict:
             raise Halt(Verdict('needs_admin', 'id_conflict')) from None
 
@@ -213,6 +256,10 @@ def _claim(record):
     table = Pool().get(model).__table__()
     Transaction().connection.cursor().execute(*table.update(
             [table.id], [table.id], where=table.id == int(id_)))
+
+
+def _adopt(row):
+    Pool().get('satusehat.resource').adopt([row])
 
 
 def _close(exchange, answer):

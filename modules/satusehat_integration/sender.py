@@ -3,84 +3,32 @@
 """The sender: claim, prepare, freeze, send, settle.
 
 Each step has its own short transactions, and none is open while the
-platform is asked.  Threads make requests and nothing else.
+platform is asked.  One thread works with the outbox; the others talk to the
+platform, as many as there are connections, and keep each of them busy.
 """
 
-import datetime as dt
-import json
 import logging
+import random
 import time
-import traceback
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from collections import Counter, defaultdict, deque
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 from trytond import backend
 from trytond.pool import Pool
+from trytond.transaction import Transaction
 
+from . import claim, settlement
 from .channel import Channel
-from .committed import committed
-from .exceptions import ResourceIdConflict
-from .exchange import closing_write
-from .fhir.answer import entry_ids, search_ids
-from .fhir.bundle import Entry, build, to_bytes
-from .fhir.errors import AnswerMismatch, MappingError
-from .fhir.record import is_id
-from .fhir.validation import validate
-from .gate import database_now
-from .lookup import Lookup
-from .platform import answer as outcomes
+from .committed import committed, working_for
+from .delivery import (
+    build_bundle, guarded, is_ready, job_of, judge, scout, send, unforeseen)
+from .gate import HOST, database_now
+from .lookup import Lookup, needed
 from .platform import settings
-from .verdict import THROTTLE_PAUSE, Halt, Verdict, of_write
-from .visit import freeze, thaw
+from .settlement import Result
+from .verdict import RELEASED, Halt, Verdict
 
 logger = logging.getLogger(__name__)
-
-TURN_MARGIN = 5
-# The platform said that it has the visit and then did not show it
-UNSEEN = {'duplicate', 'duplicate_unseen'}
-
-
-@dataclass
-class Job:
-    "A claimed submission as plain data"
-    id: int
-    claim: str
-    company: int
-    environment: str
-    version: int
-    attempts: int
-    patient: int
-    reason: str | None
-    begun: bool
-    begun_at: dt.datetime | None
-    claimed_at: dt.datetime
-    deadline: float
-    is_damaged: bool = False
-    snapshot: dict | None = None
-    body: bytes | None = None
-    entries: list = field(default_factory=list)
-    channel: Channel | None = None
-    lookup: Lookup | None = None
-    token: str | None = None
-    exchange: int | None = None
-    log: list = field(default_factory=list)
-    is_released: bool = False
-
-    @property
-    def encounter(self):
-        "The entry of the visit itself"
-        return self.entries[0]
-
-    @property
-    def subject(self):
-        "The patient's reference in the frozen Bundle"
-        resource = json.loads(self.body)['entry'][0]['resource']
-        return resource['subject']['reference']
-
-    def is_late(self, margin):
-        "Whether the lease may end before an answer is settled"
-        return time.monotonic() + margin > self.deadline
 
 
 class Sender:
@@ -88,366 +36,293 @@ class Sender:
 
     def __init__(self):
         self.settings = settings.read()
-        self._until = time.monotonic() + self.settings.push_seconds
+        self.database = Transaction().database.name
+        self.counts = Counter()
+        self._started = time.monotonic()
         self._lines = {}
+        self._known = {}
+        self._after = random.randrange(2 ** 16)  # noqa: S311
+        self._claimed = deque()
+        self._ready = deque()
+        self._flying = {}
+        self._busy = Counter()
+        self._probes = set()
+        self._troubled = {}
+        self._is_stuck = False
 
     def run(self):
-        "Claim and deliver in batches"
+        """Claim and deliver.
+
+        First what is harmless, at last, one by one, the rows whose sender
+        died with them.
+        """
+        self._watch([])
         with ThreadPoolExecutor(self.settings.connections) as pool:
-            while time.monotonic() < self._until:
-                jobs = committed(self.claim)
-                if not jobs or not self.deliver(jobs, pool):
-                    break
+            self._pool = pool
+            self._work(alone=False)
+            self._work(alone=True)
+        self._report()
 
-    def claim(self):
-        "Take due rows and return them as jobs"
-        deadline = time.monotonic() + self.settings.lease
-        Submission = Pool().get('satusehat.submission')
-        rows = Submission.claim_due(
-            self.settings.batch_size, self.settings.lease)
-        now = database_now()
-        return [_job(row, now, deadline) for row in rows]
+    @property
+    def _is_over(self):
+        return (self._is_stuck or time.monotonic()
+            >= self._started + self.settings.push_seconds)
 
-    def deliver(self, jobs, pool):
-        """Bring each job as far as it goes.
+    def _work(self, alone):
+        "Keep the connections busy until there is nothing to claim"
+        is_empty = False
+        while True:
+            done = [f for f in self._flying if f.done()]
+            if done:
+                self._land(done)
+                is_empty = False
+            elif self._claimed and self._has_room:
+                self._prepare(self._claimed.popleft())
+                self._launch()
+            elif not is_empty and self._may_claim(alone):
+                is_empty = not self._claim(alone)
+            elif self._flying:
+                wait(self._flying, return_when=FIRST_COMPLETED)
+            elif self._ready:
+                self._put_back()
+            else:
+                break
+        self._end_probes()
 
-        Returns whether any was dealt with: with a lease too short for one
-        request none ever is.
-        """
-        ready = [job for job in jobs if self._is_ready(job)]
-        size = self.settings.connections
-        for start in range(0, len(ready), size):
-            turn = [
-                job for job in ready[start:start + size]
-                if self._is_on_time(job)]
-            sendings = [
-                (job, pool.submit(send, job))
-                for job in (committed(self.freeze, turn) if turn else [])]
-            for job, sending in sendings:
-                self.receive(job, sending)
-        return not all(job.is_released for job in jobs)
+    @property
+    def _has_room(self):
+        "Whether a connection is idle, or soon may be"
+        connections = self.settings.connections
+        return (len(self._flying) < connections
+            or len(self._ready) < max(2, connections // 2))
 
-    def _is_ready(self, job):
-        "Whether the job can be sent; it is settled when not"
-        if not self._is_on_time(job):
+    def _may_claim(self, alone):
+        if self._is_over or self._claimed or not self._has_room:
             return False
-        if verdict := self.prepare(job):
-            self.settle(job, verdict)
-        return not verdict
+        return not (alone and (self._flying or self._ready))
 
-    def prepare(self, job):
-        """Make the job ready to send; return a Verdict when it is not.
+    def _claim(self, alone):
+        "Take due rows; return whether there were any"
+        jobs = committed(self._take, alone)
+        self._claimed.extend(jobs)
+        self.counts['claimed'] += len(jobs)
+        if companies := {job.company for job in jobs}:
+            # The turn began behind the last one and came round
+            passed = {c for c in companies if c <= self._after}
+            self._after = max(passed or companies)
+        return bool(jobs)
 
-        What was begun before is looked for.  Nothing of the visit is written
-        to the platform here.
-        """
-        try:
-            if job.is_damaged:
-                return Verdict('needs_admin', 'damaged')
-            job.channel, job.lookup = self._line(job)
-            job.token = job.channel.token(job.log)
-            if job.body is None:
-                self.build(job)
-            if job.begun:
-                return self.look(job)
-        except Halt as halt:
-            return halt.verdict
-        except MappingError as e:
-            return Verdict('needs_data', 'mapping', e.field)
-        except backend.DatabaseOperationalError:
-            raise
-        except Exception as e:
-            return unforeseen(job, e, 'needs_admin')
+    def _take(self, alone):
+        deadline = time.monotonic() + self.settings.lease
+        rows, probes = claim.claim(
+            self.settings.batch_size, self.settings.lease, self._after,
+            busy={job.company for job in self._ready}, alone=alone)
+        now = database_now()
+        self._probes.update(probes)
+        jobs = [job_of(row, now, deadline) for row in rows]
+        wanted = defaultdict(set)
+        for job in jobs:
+            if job.body is None and not job.is_damaged:
+                wanted[job.environment].update(
+                    needed(job.snapshot, job.patient).values())
+        Resource = Pool().get('satusehat.resource')
+        self._known = {
+            environment: Resource.known(environment, records)
+            for environment, records in wanted.items()}
+        return jobs
+
+    def _prepare(self, job):
+        "Bring the job as far as it goes without asking the platform"
+        verdict = guarded(self._build, job, 'needs_admin')
+        if verdict:
+            self._settle([Result(job, verdict)])
+        else:
+            self._ready.append(job)
+
+    def _build(self, job):
+        if job.is_damaged:
+            return Verdict('needs_admin', 'damaged')
+        job.channel, job.lookup = self._line(job)
+        job.token = job.channel.kept_token
+        if job.body is None:
+            references = job.lookup.complete(
+                job.snapshot, job.patient, self._known[job.environment])
+            if references:
+                build_bundle(job, references)
 
     def _line(self, job):
         "Return the channel and the look-ups of the job's branch"
-        key = (job.company, job.environment)
-        if key not in self._lines:
-            channel = Channel(*key)
-            self._lines[key] = channel, Lookup(channel)
-        return self._lines[key]
+        if job.line not in self._lines:
+            channel = Channel(*job.line)
+            self._lines[job.line] = channel, Lookup(channel)
+        return self._lines[job.line]
 
-    def look(self, job):
-        """Search the platform for what an earlier attempt may have stored.
-
-        Returns None when it is not there and may be sent.
-        """
-        encounter = job.encounter
-        token = f'{encounter.system}|{encounter.value}'
-        found = job.channel.search(
-            'Encounter', {'identifier': token}, job.log)
-        ids = search_ids(
-            found, 'Encounter', encounter.system, encounter.value, job.subject)
-        if len(ids) > 1:
-            return Verdict('needs_admin', 'twin')
-        if not ids:
-            if search_ids(
-                    found, 'Encounter', encounter.system, encounter.value):
-                return Verdict('needs_admin', 'foreign')
-            return self._absent(job)
-        return self._adopt_found(job, ids[0])
-
-    def _absent(self, job):
-        reason = (
-            'duplicate_unseen' if job.reason in UNSEEN else 'not_found_yet')
-        if self._may_be_indexed_later(job):
-            return Verdict('checking', reason)
-        if reason == 'duplicate_unseen':
-            return Verdict('needs_admin', reason)
-
-    def _may_be_indexed_later(self, job):
-        grace = dt.timedelta(seconds=self.settings.checking_grace)
-        return job.begun_at and job.claimed_at - job.begun_at < grace
-
-    def _adopt_found(self, job, encounter_id):
-        found = {
-            kind: job.channel.search(
-                kind, {'encounter': encounter_id}, job.log)
-            for kind in sorted({e.resource_type for e in job.entries[1:]})}
-        ids = [encounter_id]
-        for entry in job.entries[1:]:
-            matching = search_ids(
-                found[entry.resource_type], entry.resource_type,
-                entry.system, entry.value)
-            if len(matching) != 1:
-                if self._may_be_indexed_later(job):
-                    return Verdict('checking', 'partial')
-                return Verdict('needs_admin', 'incomplete')
-            ids += matching
-        if not all(map(is_id, ids)):
-            return Verdict('needs_admin', 'unrecognised')
-        return sent(job, ids)
-
-    def build(self, job):
-        "Build and check the Bundle; raises Halt and MappingError"
-        references = job.lookup.references(
-            job.snapshot, job.patient, job.log)
-        bundle = build(job.snapshot, references)
-        if problems := validate(bundle.resource):
-            raise Halt(Verdict('needs_data', 'invalid', problems[0]))
-        job.body = to_bytes(bundle.resource)
-        job.entries = list(bundle.entries)
-
-    def freeze(self, jobs):
-        """Write the bytes and the rows of the requests about to leave.
-
-        To be committed before the first byte goes out: from then on the
-        platform may hold the visits.  Returns the jobs that still are this
-        sender's; the others must not be sent.
-        """
-        pool = Pool()
-        Submission = pool.get('satusehat.submission')
-        Exchange = pool.get('satusehat.exchange')
-        jobs = _still_held(jobs)
-        now = database_now()
-        to_write = []
+    def _launch(self):
+        "Let go what may go now, in turns"
+        jobs, later = [], deque()
+        free = self.settings.connections - len(self._flying)
+        while self._ready and len(jobs) < free:
+            job = self._ready.popleft()
+            if job.is_late or self._is_shut(job):
+                self._is_stuck |= job.is_late and not self._flying
+                self._settle([Result(job, RELEASED)])
+            elif self._busy[job.line] >= self._share:
+                later.append(job)
+            else:
+                self._busy[job.line] += 1
+                jobs.append(job)
+        self._ready.extendleft(reversed(later))
+        to_send = [job for job in jobs if is_ready(job)]
         for job in jobs:
-            bundle, digest = freeze(job.body)
-            to_write.extend(([Submission(job.id)], {
-                        'bundle': bundle,
-                        'bundle_hash': digest,
-                        'bundle_index': json.dumps(
-                            [asdict(e) for e in job.entries]),
-                        'begun': True,
-                        'begun_at': now,
-                        }))
-        if to_write:
-            Submission.write(*to_write)
-        exchanges = Exchange.create([{
-                    **job.channel.opening('', now),
-                    'submission': job.id,
-                    } for job in jobs])
-        for job, exchange in zip(jobs, exchanges, strict=True):
-            job.exchange = exchange.id
-            job.begun, job.begun_at = True, now
-        return jobs
+            if job not in to_send:
+                self._fly(job, _ask)
+        if to_send:
+            self._freeze(to_send)
 
-    def _is_on_time(self, job):
-        """Whether the job may be sent now.
+    @property
+    def _share(self):
+        "How many requests at once one branch may have here"
+        return max(
+            1, self.settings.branch_connections // self.settings.senders)
 
-        When its lease is about to end, or its client is paused since it was
-        made ready, it is settled as not begun.
+    def _is_shut(self, job):
+        "Whether nothing is to leave for the job's client or its host"
+        return job.channel.is_paused or any(
+            self._troubled.get((job.environment, name), 0) > time.monotonic()
+            for name in [HOST, job.channel.client_id])
+
+    def _freeze(self, jobs):
+        waits = (
+            committed(settlement.reserve, jobs) if self._is_paced
+            else [0] * len(jobs))
+        frozen = committed(settlement.freeze, jobs)
+        for job, seconds in zip(jobs, waits, strict=True):
+            if job in frozen:
+                self._fly(job, _send, seconds)
+            else:
+                self._busy[job.line] -= 1
+
+    @property
+    def _is_paced(self):
+        return (self.settings.requests_per_minute
+            or self.settings.requests_per_minute_host)
+
+    def _fly(self, job, step, *args):
+        self._flying[self._pool.submit(step, self.database, job, *args)] = job
+
+    def _land(self, done):
+        "Judge the answers, let the next ones go, then write what became"
+        results = []
+        for future in done:
+            job = self._flying.pop(future)
+            self._busy[job.line] -= 1
+            verdict, answer = future.result()
+            if verdict is None and answer is None:
+                self._ready.appendleft(job)
+            elif verdict is None:
+                self._send_again(job, answer)
+            else:
+                results.append(Result(job, verdict, answer))
+        self._note()
+        self._launch()
+        self._settle(results)
+
+    def _send_again(self, job, answer):
+        "Send once more, with a new token"
+        job.closings.append((job.exchange, answer))
+        job.exchange, job.stale_token = None, job.token
+        self._ready.appendleft(job)
+
+    def _settle(self, results):
+        """Write what became of the jobs.
+
+        What can not be written with the others is written alone, and what
+        can not be written at all parks its job: it must neither stop the
+        others nor come back for ever.
         """
-        if job.is_late(self.settings.total_timeout + TURN_MARGIN):
-            job.is_released = True
-            state = 'checking' if job.begun_at else 'pending'
-            self.settle(job, Verdict(state, job.reason, delay=0))
-            return False
-        try:
-            if job.channel:
-                job.channel.check_pause()
-        except Halt as halt:
-            self.settle(job, halt.verdict)
-            return False
-        return True
-
-    def receive(self, job, sending):
-        "Settle a sent job by what the platform answered"
-        answer = None
-        try:
-            answer = sending.result()
-            if answer.outcome == outcomes.UNAUTHORIZED:
-                answer = self._send_once_more(job, answer)
-            verdict = self.judge(job, answer)
-        except Halt as halt:
-            verdict = replace(halt.verdict, begun=False)
-        except backend.DatabaseOperationalError:
-            raise
-        except Exception as e:
-            answer, verdict = None, unforeseen(job, e, 'checking')
-        self.settle(job, verdict, answer)
-
-    def _send_once_more(self, job, answer):
-        """Send again with a new token what was refused for the old one.
-
-        The gateway turned the request away before the platform saw it.
-        Raises Halt when that can not be done now.
-        """
-        job.channel.drop(job.token)
-        job.token = job.channel.token(job.log)
-        if job.is_late(self.settings.total_timeout + TURN_MARGIN):
-            raise Halt(Verdict('pending', delay=0))
-        committed(self._write_exchange, job, answer)
-        if not committed(self.freeze, [job]):
-            return answer
-        return send(job)
-
-    def judge(self, job, answer):
-        "Return the Verdict on the answer to the Bundle"
-        if answer.outcome != outcomes.OK:
-            if answer.outcome == outcomes.THROTTLED:
-                job.channel.pause(answer.retry_after or THROTTLE_PAUSE)
-            return of_write(answer)
-        try:
-            ids = entry_ids(answer.body, job.entries)
-        except AnswerMismatch:
-            ids = [None]
-        if not all(map(is_id, ids)):
-            return Verdict('checking', 'unrecognised', begun=True)
-        return sent(job, ids)
-
-    def settle(self, job, verdict, answer=None):
-        """Write what became of the job, in one transaction.
-
-        A late settle, of a job that another sender has claimed since,
-        changes nothing but the row of its own request.  What can not be
-        written parks the job: it must neither stop the others nor come back
-        for ever.
-        """
-        try:
-            committed(self._settle, job, verdict, answer)
-        except backend.DatabaseOperationalError:
-            raise
-        except Exception as e:
-            job.log.clear()
-            committed(
-                self._settle, job, unforeseen(job, e, 'needs_admin'), None)
-
-    def _settle(self, job, verdict, answer):
-        pool = Pool()
-        Submission = pool.get('satusehat.submission')
-        Exchange = pool.get('satusehat.exchange')
-        Resource = pool.get('satusehat.resource')
-        if answer is not None:
-            self._write_exchange(job, answer)
-        Exchange.create([{**row, 'submission': job.id} for row in job.log])
-        submission = Submission(job.id)
-        if submission.claim != job.claim:
-            logger.warning("late settle of submission %s ignored", job.id)
+        if not results:
             return
-        if isinstance(verdict, Sent):
-            try:
-                Resource.adopt(verdict.rows)
-            except ResourceIdConflict:
-                verdict = Verdict('needs_admin', 'id_conflict')
-        now = database_now()
-        Submission.write(
-            [submission], _values(job, verdict, now.replace(microsecond=0)))
+        for result in results:
+            if result.verdict.shared and result.job.channel:
+                result.job.channel.note_shared(result.verdict)
+        self._note()
+        try:
+            committed(settlement.settle, results)
+        except backend.DatabaseOperationalError:
+            raise
+        except Exception as e:
+            if len(results) > 1:
+                for result in results:
+                    self._settle([result])
+                return
+            self._park(results[0].job, e)
+        self.counts.update(r.verdict.state for r in results)
 
     @staticmethod
-    def _write_exchange(job, answer):
-        Exchange = Pool().get('satusehat.exchange')
-        Exchange.write([Exchange(job.exchange)], closing_write(answer))
+    def _park(job, error):
+        job.log.clear()
+        committed(settlement.settle, [
+                Result(job, unforeseen(job, error, 'needs_admin'))])
+
+    def _note(self):
+        "Tell the breakers, all senders' and our own, what was met"
+        pulses = []
+        for (_, environment), (channel, _) in self._lines.items():
+            while channel.pulses:
+                pulses.append((environment, *channel.pulses.pop(0)))
+        self.counts['requests'] += sum(
+            name == HOST for _, name, _, _ in pulses)
+        if any(problem for *_, problem, _ in pulses) or (
+                pulses and (self._troubled or self._probes)):
+            self._watch(pulses)
+
+    def _watch(self, pulses):
+        "Record the pulses and see where nothing may be sent for now"
+        self._troubled = {
+            key: time.monotonic() + seconds
+            for key, seconds in committed(settlement.record, pulses).items()}
+
+    def _end_probes(self):
+        "Let others probe where the probe found nothing to ask"
+        if self._probes:
+            committed(settlement.end_probes, self._probes)
+            self._probes.clear()
+
+    def _put_back(self):
+        "Release what can not go in this run"
+        self._settle([Result(job, RELEASED) for job in self._ready])
+        self._ready.clear()
+
+    def _report(self):
+        if self.counts['claimed']:
+            logger.info(
+                "push: %s in %.1f s", ', '.join(
+                    f'{count} {name}' for name, count in self.counts.items()
+                    if count), time.monotonic() - self._started)
 
 
-@dataclass(frozen=True)
-class Sent(Verdict):
-    "The platform holds the visit; rows are the values of satusehat.resource"
-    rows: tuple = ()
+def _ask(database, job):
+    "Ask the platform for what the job needs, in a thread"
+    with working_for(database):
+        return guarded(scout, job, 'needs_admin'), None
 
 
-def sent(job, ids):
-    "Return the verdict for ids the platform gave, parallel to the entries"
-    return Sent('sent', begun=False, rows=tuple({
-                'environment': job.environment,
-                'resource_type': entry.resource_type,
-                'resource_id': resource_id,
-                'record': f'{entry.model},{entry.record}',
-                'key': entry.key or '',
-                'company': job.company,
-                } for entry, resource_id in zip(
-                    job.entries, ids, strict=True)))
+def _send(database, job, seconds):
+    """Send the job when its turn has come, in a thread.
 
-
-def send(job):
-    "Post the frozen bytes and return the Answer; no database in here"
-    return job.channel.post('', job.body, job.token, expect=['Bundle'])
-
-
-def unforeseen(job, error, state):
-    """Return the Verdict after an error of ours, and log it.
-
-    Only its kind and place are told: its text may quote the visit.
+    Returns (Verdict, Answer); no Verdict asks to send once more.
     """
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    text = f'{type(error).__name__} ({Path(frame.filename).name}:{frame.lineno})'
-    logger.error("unforeseen %s with submission %s", text, job.id)
-    return Verdict(state, 'internal', text)
-
-
-def _still_held(jobs):
-    "Return the jobs whose rows no other sender has claimed since"
-    Submission = Pool().get('satusehat.submission')
-    claims = {
-        row.id: row.claim for row in Submission.search(
-            [('id', 'in', [job.id for job in jobs])])}
-    held = [job for job in jobs if claims.get(job.id) == job.claim]
-    if lost := {job.id for job in jobs} - {job.id for job in held}:
-        logger.warning("claims of submissions %s were lost", sorted(lost))
-    return held
-
-
-def _job(row, now, deadline):
-    job = Job(
-        id=row.id, claim=row.claim, company=row.company.id,
-        environment=row.environment, version=row.version,
-        attempts=row.attempts, patient=row.encounter.patient.party.id,
-        reason=row.reason, begun=bool(row.begun), begun_at=row.begun_at,
-        claimed_at=now, deadline=deadline)
-    try:
-        job.snapshot = json.loads(thaw(row.snapshot, row.snapshot_hash))
-        if row.bundle:
-            job.body = thaw(row.bundle, row.bundle_hash)
-            job.entries = [Entry(**e) for e in json.loads(row.bundle_index)]
-    except (ValueError, TypeError):
-        job.is_damaged = True
-    return job
-
-
-def _values(job, verdict, now):
-    values = {
-        'state': verdict.state,
-        'reason': verdict.reason,
-        'detail': verdict.detail,
-        'claim': None,
-        'lease_until': None,
-        'next_attempt': None,
-        }
-    if verdict.state in {'pending', 'checking', 'waiting'}:
-        values['next_attempt'] = now + dt.timedelta(
-            seconds=verdict.pause(job.attempts))
-    if verdict.state == 'sent':
-        values['sent_at'] = now
-    if verdict.begun is False:
-        values['begun_at'] = None
-    return values
+    with working_for(database):
+        time.sleep(seconds)
+        try:
+            answer = send(job)
+        except Halt as halt:
+            return halt.verdict, None
+        except Exception as e:
+            return unforeseen(job, e, 'checking'), None
+        try:
+            return judge(job, answer), answer
+        except backend.DatabaseOperationalError:
+            raise
+        except Exception as e:
+            return unforeseen(job, e, 'checking'), None

@@ -2,21 +2,21 @@
 # this repository contains the full copyright notices and license terms.
 "The outbox: one row for each version of a finished visit."
 
-import datetime as dt
-import uuid
-
-from sql import Literal, Null
+import trytond.config as config
+from sql import Null
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
 from trytond.transaction import Transaction, without_check_access
 
+from .claim import DUE
 from .credential import ENVIRONMENTS
 from .decision import STOPPABLE, held
 from .exceptions import ReasonRequired, SubmissionAccessError
 from .explanation import explain
 from .gate import database_now
+from .platform import settings
 from .visit import freeze, snapshots
 
 STATES = [
@@ -29,8 +29,14 @@ STATES = [
     ('sent', "Sent"),
     ('stopped', "Stopped"),
     ]
-DUE = ['pending', 'checking', 'waiting']
+UNSENT = ['pending', 'checking', 'waiting']
+QUEUE = 'satusehat'
 RESENDABLE = ['needs_data', 'needs_admin', 'stopped', 'waiting']
+
+
+def has_worker():
+    "Whether a process beside the scheduler runs queued tasks"
+    return config.getboolean('queue', 'worker', default=False)
 
 
 class Submission(ModelSQL, ModelView):
@@ -64,7 +70,15 @@ class Submission(ModelSQL, ModelView):
         'satusehat.submission.action', 'submission', "Actions", readonly=True)
 
     claim = fields.Char("Claim", readonly=True)
+    claimed_from = fields.Char(
+        "Claimed from", readonly=True,
+        help="The state to go back to when nothing was tried.")
+    lapses = fields.Integer(
+        "Lapses", required=True, readonly=True,
+        help="Leases that ended with nothing sent.")
     lease_until = fields.Timestamp("Lease until", readonly=True)
+    singly = fields.Boolean(
+        "Singly", readonly=True, help="The entries are sent one by one.")
     begun = fields.Boolean(
         "Begun", readonly=True,
         help="A write left for the platform: look before it is repeated.")
@@ -85,7 +99,8 @@ class Submission(ModelSQL, ModelView):
             ('version_unique', Unique(t, t.encounter, t.version),
                 'satusehat_integration.msg_submission_unique'))
         cls._sql_indexes.update({
-                Index(t, (t.next_attempt, Index.Range()),
+                Index(t, (t.company, Index.Range()),
+                    (t.next_attempt, Index.Range()), (t.id, Index.Range()),
                     where=t.state.in_(DUE)),
                 Index(t, (t.lease_until, Index.Range()),
                     where=t.state == 'sending'),
@@ -114,6 +129,10 @@ class Submission(ModelSQL, ModelView):
 
     @classmethod
     def default_attempts(cls):
+        return 0
+
+    @classmethod
+    def default_lapses(cls):
         return 0
 
     @classmethod
@@ -173,7 +192,9 @@ class Submission(ModelSQL, ModelView):
                     'snapshot_hash': digest,
                     })
         with without_check_access():
-            cls.create(rows)
+            submissions = cls.create(rows)
+            if has_worker():
+                cls.wake(submissions)
 
     @classmethod
     def count_unbound(cls, companies):
@@ -196,57 +217,8 @@ class Submission(ModelSQL, ModelView):
         return [
             ('company', 'in', [c.id for c in companies]),
             ('environment', '=', None),
-            ('state', 'in', DUE),
+            ('state', 'in', UNSENT),
             ]
-
-    @classmethod
-    def claim_due(cls, limit, lease):
-        """Take up to limit due rows for lease seconds and return them.
-
-        To be called in a transaction of its own, committed before anything
-        is sent.  One statement takes the rows, so that two senders never
-        have the same one.
-        """
-        transaction = Transaction()
-        database = transaction.database
-        cursor = transaction.connection.cursor()
-        now = database_now()
-        table, due = cls.__table__(), cls.__table__()
-        cls._expire(now)
-        query = due.select(
-            due.id,
-            where=due.state.in_(DUE)
-            & (due.environment != Null)
-            & ((due.next_attempt <= now) | (due.next_attempt == Null)),
-            order_by=[due.next_attempt.asc, due.id.asc],
-            limit=limit)
-        if database.has_select_for():
-            For = database.get_select_for_skip_locked()
-            query.for_ = For('UPDATE')
-        claim = str(uuid.uuid4())
-        cursor.execute(*table.update(
-                [table.state, table.claim, table.lease_until,
-                    table.attempts],
-                ['sending', claim, now + dt.timedelta(seconds=lease),
-                    table.attempts + Literal(1)],
-                where=table.id.in_(query) & table.state.in_(DUE)))
-        return cls.search([('claim', '=', claim)], order=[
-                ('next_attempt', 'ASC'), ('id', 'ASC')])
-
-    @classmethod
-    def _expire(cls, now):
-        """A sender that did not come back may have sent: look.
-
-        Due at once: PostgreSQL rounds to whole seconds, possibly upwards.
-        """
-        cursor = Transaction().connection.cursor()
-        table = cls.__table__()
-        cursor.execute(*table.update(
-                [table.state, table.claim, table.lease_until,
-                    table.next_attempt, table.reason, table.detail],
-                ['checking', Null, Null, now.replace(microsecond=0),
-                    'lease_expired', Null],
-                where=(table.state == 'sending') & (table.lease_until < now)))
 
     @classmethod
     def push(cls):
@@ -254,6 +226,27 @@ class Submission(ModelSQL, ModelView):
 
         Writes nothing in the transaction of the scheduler.
         """
+        from .sender import Sender
+        if has_worker():
+            waiting = cls.search([('state', 'in', DUE)], limit=1)
+            for _ in range(settings.read().senders):
+                cls.wake(waiting)
+        else:
+            Sender().run()
+
+    @classmethod
+    def wake(cls, submissions):
+        """Let a worker deliver what is due, soon.
+
+        submissions are any that exist; without one there is nothing to do.
+        """
+        if submissions:
+            with Transaction().set_context(queue_name=QUEUE):
+                cls.__queue__.deliver(submissions[:1])
+
+    @classmethod
+    def deliver(cls, submissions):
+        "Deliver what is due, for all branches (task of a worker)"
         from .sender import Sender
         Sender().run()
 
@@ -296,9 +289,39 @@ class Submission(ModelSQL, ModelView):
                         'bundle_index': None,
                         })
             if submissions:
+                cls._vouch(submissions)
                 cls.write(submissions, {
                         'state': 'pending',
                         'next_attempt': database_now().replace(microsecond=0),
                         'reason': None,
                         'detail': None,
+                        'lapses': 0,
                         })
+
+    @classmethod
+    def _vouch(cls, submissions):
+        pool = Pool()
+        Credential = pool.get('satusehat.credential')
+        Gate = pool.get('satusehat.gate')
+        companies = {s.company.id for s in submissions}
+        Gate.vouch([
+                (c.environment, c.client_id) for c in Credential.search(
+                    [('company', 'in', list(companies))])])
+
+    @classmethod
+    def release(cls, places):
+        """Go on with what waits for a credential that is there by now.
+
+        places are (company, environment) pairs.
+        """
+        rows = [
+            s for s in cls.search([
+                    ('state', '=', 'needs_admin'),
+                    ('reason', '=', 'no_credential'),
+                    ]) if (s.company.id, s.environment) in places]
+        with without_check_access():
+            cls.write(rows, {
+                    'state': 'pending',
+                    'reason': None,
+                    'next_attempt': database_now().replace(microsecond=0),
+                    })

@@ -16,6 +16,15 @@ LONGEST_CHECK = 60
 PASSING = {
     outcomes.UNREACHABLE, outcomes.SERVER_ERROR, outcomes.NO_ANSWER,
     outcomes.UNRECOGNISED, outcomes.TOO_LARGE}
+# Faults that every visit of the client, or of all clients, would meet
+OF_CLIENT, OF_HOST = 'client', 'host'
+SHARED = {
+    outcomes.UNAUTHORIZED: OF_CLIENT,
+    outcomes.NO_PRODUCT: OF_CLIENT,
+    outcomes.CERTIFICATE: OF_HOST,
+    outcomes.EDGE_BLOCKED: OF_HOST,
+    outcomes.REDIRECTED: OF_HOST,
+    }
 
 
 @dataclass(frozen=True)
@@ -25,13 +34,16 @@ class Verdict:
     state and reason as in satusehat.submission, detail the platform's own
     words.  delay is the pause in seconds before the next attempt, None for
     the usual one.  begun tells whether a write may have reached the
-    platform unconfirmed; None leaves what was known.
+    platform unconfirmed; None leaves what was known.  shared names whose
+    fault it is when it is not the visit's: then nothing more is sent for
+    the client, or for all, until a probe comes through.
     """
     state: str
     reason: str | None = None
     detail: str | None = None
     delay: float | None = None
     begun: bool | None = None
+    shared: str | None = None
 
     def pause(self, attempts):
         "Return the seconds before the next attempt"
@@ -40,6 +52,10 @@ class Verdict:
         if self.state == 'checking':
             return min(backoff(attempts), LONGEST_CHECK)
         return backoff(attempts)
+
+
+# Put back as it was, as if it had never been claimed
+RELEASED = Verdict('released')
 
 
 class Halt(Exception):
@@ -64,7 +80,9 @@ def of_read(answer):
         return _throttled(answer)
     if answer.outcome in PASSING:
         return Verdict('waiting', answer.outcome, words(answer))
-    return Verdict('needs_admin', answer.outcome, words(answer))
+    return Verdict(
+        'needs_admin', answer.outcome, words(answer),
+        shared=SHARED.get(answer.outcome))
 
 
 def of_write(answer):
@@ -87,13 +105,27 @@ def of_write(answer):
         return Verdict(
             'waiting', answer.outcome, words(answer), begun=unknown)
     if answer.outcome == outcomes.REDIRECTED:
-        return Verdict('needs_admin', answer.outcome, begun=unknown)
+        return Verdict(
+            'needs_admin', answer.outcome, begun=unknown, shared=OF_HOST)
     if unknown:
         return Verdict('checking', answer.outcome, begun=True)
     if answer.outcome in PASSING:
         return Verdict('waiting', answer.outcome, begun=False)
     return Verdict(
-        'needs_admin', answer.outcome, words(answer), begun=False)
+        'needs_admin', answer.outcome, words(answer), begun=False,
+        shared=_of_write(answer))
+
+
+def _of_write(answer):
+    """Return whose fault a refused write is.
+
+    What the facility may not do at all, or not under its number
+    (SATUSEHAT, validation dictionary, rules 20003 and 20004), no other
+    visit of it may.
+    """
+    if answer.outcome == outcomes.FORBIDDEN and answer.reason != 'consent':
+        return OF_CLIENT
+    return SHARED.get(answer.outcome)
 
 
 def words(answer):

@@ -237,7 +237,9 @@ class Clinic:
             Gate = pool.get('satusehat.gate')
             for model, name in [
                     (Submission, 'begun_at'), (Submission, 'lease_until'),
-                    (Exchange, 'started_at'), (Gate, 'blocked_until')]:
+                    (Exchange, 'started_at'), (Gate, 'blocked_until'),
+                    (Gate, 'open_until'), (Gate, 'probe_until'),
+                    (Gate, 'paced_until'), (Gate, 'rate_at')]:
                 for row in model.search([(name, '!=', None)]):
                     model.write([row], {name: getattr(row, name) - back})
         self.make_due()

@@ -23,11 +23,11 @@ def main(database, moment):
     Pool(database).init()
     from trytond.modules.satusehat_integration import sender
     if moment == 'claimed':
-        sender.Sender.deliver = die
+        sender.Sender._prepare = die
     elif moment == 'frozen':
         sender.send = die
     elif moment == 'answered':
-        sender.Sender.judge = die
+        sender.judge = die
     print('ready', flush=True)
     sys.stdin.readline()
     with Transaction().start(database, 0):

@@ -128,7 +128,8 @@ def test_closed_port_at_the_token_names_the_reason_to_all(
         clinic.visit()
         clinic.visit()
         clinic.push()
-    assert clinic.states() == {('waiting', 'unreachable'): 2}
+    assert clinic.states() == {
+        ('waiting', 'unreachable'): 1, ('pending', None): 1}
     assert len(clinic.exchanges()) == 1
 
 
@@ -143,12 +144,14 @@ def test_limit_of_the_platform_stops_the_whole_client(
         clinic.visit()
     clinic.push()
     assert len(gateway.posts) == 2
-    assert clinic.states() == {('sent', None): 1, ('waiting', 'throttled'): 3}
+    assert clinic.states() == {
+        ('sent', None): 1, ('waiting', 'throttled'): 1, ('pending', None): 2}
     later = clinic.visit()
     asked = len(gateway.seen)
     clinic.push()
     assert len(gateway.seen) == asked
-    assert clinic.submission(later)['reason'] == 'throttled'
+    submission = clinic.submission(later)
+    assert (submission['state'], submission['attempts']) == ('pending', 0)
     clinic.pass_time(60)
     clinic.push()
     assert len(gateway.seen) == asked

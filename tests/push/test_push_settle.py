@@ -26,6 +26,20 @@ def sender():
     return sender
 
 
+@pytest.fixture
+def delivery():
+    "The module of one job's way, to let its parts fail"
+    from trytond.modules.satusehat_integration import delivery
+    return delivery
+
+
+@pytest.fixture
+def settlement():
+    "The module of what is written, to let its parts fail"
+    from trytond.modules.satusehat_integration import settlement
+    return settlement
+
+
 def failing(original, times, error):
     "The function, which fails the first times"
     left = [times]
@@ -62,26 +76,27 @@ def test_late_settle_changes_nothing(clinic, gateway, emulator, caplog):
 
 def test_claim_lost_before_freezing_is_not_sent(
         clinic, gateway, monkeypatch, sender):
-    def prepare(self, job, prepare=sender.Sender.prepare):
-        verdict = prepare(self, job)
+    def build(self, job, build=sender.Sender._build):
+        verdict = build(self, job)
         with ThreadPoolExecutor(1) as rival:
             rival.submit(
                 clinic.write, 'satusehat.submission', [],
                 {'claim': 'another'}).result()
         return verdict
-    monkeypatch.setattr(sender.Sender, 'prepare', prepare)
+    monkeypatch.setattr(sender.Sender, '_build', build)
     visit = clinic.visit()
     clinic.push()
     assert not gateway.posts
     assert clinic.submission(visit)['state'] == 'sending'
 
 
-@pytest.mark.parametrize('step', ['claim', 'freeze', '_settle'])
+@pytest.mark.parametrize('step', ['claim', 'freeze', 'settle'])
 @pytest.mark.fault(7)
 def test_step_is_repeated_after_a_conflict(
-        clinic, gateway, monkeypatch, sender, step):
-    monkeypatch.setattr(sender.Sender, step, failing(
-            getattr(sender.Sender, step), 2,
+        clinic, gateway, monkeypatch, sender, settlement, step):
+    place = sender.claim if step == 'claim' else settlement
+    monkeypatch.setattr(place, step, failing(
+            getattr(place, step), 2,
             backend.DatabaseOperationalError("could not serialize access")))
     visit = clinic.visit()
     clinic.push()
@@ -93,11 +108,11 @@ def test_step_is_repeated_after_a_conflict(
 
 @pytest.mark.fault(7)
 def test_settle_that_never_comes_through_is_made_up_by_looking(
-        clinic, gateway, emulator, monkeypatch, sender):
+        clinic, gateway, emulator, monkeypatch, settlement):
     visits = [clinic.visit(), clinic.visit()]
     with monkeypatch.context() as patch:
-        patch.setattr(sender.Sender, '_settle', failing(
-                sender.Sender._settle, 5,
+        patch.setattr(settlement, 'settle', failing(
+                settlement.settle, 5,
                 backend.DatabaseOperationalError("gone")))
         with pytest.raises(backend.DatabaseOperationalError):
             clinic.push()
@@ -199,8 +214,8 @@ def test_damaged_row_does_not_stop_the_others(clinic, gateway, values):
 
 @pytest.mark.parametrize('part', ['references', 'build'])
 def test_unforeseen_error_parks_its_row_alone(
-        clinic, gateway, monkeypatch, caplog, sender, part):
-    place = sender.Lookup if part == 'references' else sender
+        clinic, gateway, monkeypatch, caplog, delivery, part):
+    place = delivery.Lookup if part == 'references' else delivery
     monkeypatch.setattr(place, part, failing(
             getattr(place, part), 1, KeyError(SECRET_TEXT)))
     bad, good = clinic.visit(), clinic.visit()
@@ -222,15 +237,16 @@ def test_unforeseen_error_parks_its_row_alone(
 
 @pytest.mark.parametrize('part', ['send', 'entry_ids'])
 def test_unforeseen_error_after_sending_is_looked_up(
-        clinic, gateway, emulator, monkeypatch, sender, part):
-    original = getattr(sender, part)
+        clinic, gateway, emulator, monkeypatch, sender, delivery, part):
+    place = sender if part == 'send' else delivery
+    original = getattr(place, part)
 
     def broken(*args):
         original(*args)
         raise KeyError(SECRET_TEXT)
     visits = [clinic.visit(), clinic.visit()]
     with monkeypatch.context() as patch:
-        patch.setattr(sender, part, broken)
+        patch.setattr(place, part, broken)
         clinic.push()
     assert clinic.states() == {('checking', 'internal'): 2}
     assert len(gateway.posts) == 2
@@ -295,7 +311,7 @@ def test_lease_too_short_for_a_request_sends_nothing(
     visit = clinic.visit()
     clinic.push()
     submission = clinic.submission(visit)
-    assert (submission['state'], submission['attempts']) == ('pending', 1)
+    assert (submission['state'], submission['attempts']) == ('pending', 0)
     assert not gateway.posts
     setting(lease=120)
     clinic.push()

@@ -45,6 +45,11 @@ class Settings:
 
     Times are seconds; ``requests_per_minute`` counts per client id and
     ``requests_per_minute_host`` per host, 0 meaning no pacing.
+    ``breaker_pause`` is how long a host or client that only fails is left
+    alone first, ``breaker_cap`` at the longest; ``token_pause`` the time
+    between two tries to have a token (SATUSEHAT, Authentication: one a
+    minute after a refusal). ``validate_r4b`` 0 leaves out the check of
+    structure against the R4B models before sending.
     """
     batch_size: int = _option(32, 1)
     connections: int = _option(8, 1)
@@ -52,6 +57,9 @@ class Settings:
     senders: int = _option(1, 1)
     requests_per_minute: int = _option(300, 0)
     requests_per_minute_host: int = _option(1200, 0)
+    breaker_pause: float = _option(60.0, 0)
+    breaker_cap: float = _option(900.0, 0)
+    token_pause: float = _option(60.0, 0)
     checking_grace: float = _option(600.0, 0)
     backoff_base: float = _option(30.0, 0)
     backoff_cap: float = _option(3600.0, 0)
@@ -60,6 +68,7 @@ class Settings:
     connect_timeout: float = _option(10.0, 0.001)
     read_timeout: float = _option(30.0, 0.001)
     total_timeout: float = _option(60.0, 0.001)
+    validate_r4b: int = _option(1, 0)
 
 
 def read():
