@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from flask import Flask, g, request
 from werkzeug.exceptions import HTTPException
 
-from . import fhir, inspection, services, tokens
+from . import fhir, inspection, payload, services, switches, tokens
 from .answers import answer, empty, refused
 from .doors import Doors
 from .faults import Faults
@@ -18,6 +18,8 @@ from .outcome import Refusal
 from .settings import Settings
 from .store import Store
 
+FHIR = fhir.blueprint.url_prefix
+WRITES = {'POST', 'PUT', 'PATCH'}
 OPEN = ('/_emulator/', '/oauth2/')
 
 
@@ -42,7 +44,8 @@ def create_app(store, settings=None):
     app.extensions['emulator'] = emulator
     for blueprint in (
             fhir.blueprint, services.consent, services.kyc,
-            services.masterdata, inspection.blueprint, control):
+            services.masterdata, inspection.blueprint, control,
+            switches.blueprint):
         app.register_blueprint(blueprint)
     app.before_request(lambda: _enter(emulator))
     app.after_request(lambda response: _leave(emulator, response))
@@ -91,17 +94,28 @@ def _leave(emulator, response):
     if faults:
         response = faults.at_answer(response)
         response.headers['x-request-id'] = g.request_id
-    caller = g.caller or faults and faults.caller
-    emulator.journal.add(
-        time=emulator.settings.clock(), method=request.method,
-        path=request.path, parameters=sorted(request.args),
-        status=None if faults and faults.silent else response.status_code,
-        request_id=g.request_id, client=caller and caller.client,
-        organization=caller and caller.organization,
-        fault=faults and faults.name,
-        fault_detail=faults and faults.detail,
-        stored=emulator.store.written() - g.written)
+    _note(emulator, response, faults)
     return response
+
+
+def _note(emulator, response, faults):
+    "Enter the request in the journal."
+    caller = g.caller or faults and faults.caller
+    seen = {
+        'time': emulator.settings.clock(), 'method': request.method,
+        'path': request.path, 'parameters': sorted(request.args),
+        'status': (
+            None if faults and faults.silent else response.status_code),
+        'request_id': g.request_id, 'client': caller and caller.client,
+        'organization': caller and caller.organization,
+        'fault': faults and faults.name,
+        'fault_detail': faults and faults.detail,
+        'stored': emulator.store.written() - g.written}
+    if request.method in WRITES and request.path.startswith(FHIR):
+        emulator.journal.add_write(
+            payload.sent(request), request.get_data(), **seen)
+    else:
+        emulator.journal.add(**seen)
 
 
 def _fault(fault):

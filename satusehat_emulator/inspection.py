@@ -25,9 +25,17 @@ def _counts():
         for (type_, owner), count in _emulator().store.counts().items()]
 
 
-def _summary(row):
+def summary(row):
+    """Return what there is to know of a stored resource, as a dict.
+
+    `number` counts in the order of creation, `client` created it (None if
+    it was stored before that was kept), `versions` says how often it was
+    written, `created` is in epoch seconds.
+    """
     return {
-        'type': row.type, 'id': row.id, 'organization': row.owner,
+        'number': row.number, 'type': row.type, 'id': row.id,
+        'organization': row.owner, 'client': row.client,
+        'versions': row.versions, 'created': row.created,
         'status': row.body.get('status'),
         'lastUpdated': row.body['meta']['lastUpdated'],
         'identifier': [
@@ -42,23 +50,32 @@ def counts():
 
 @blueprint.get('/_emulator/resources')
 def resources():
-    "List what was written: ?type= and ?organization= narrow it down."
-    type_ = request.args.get('type')
-    organization = request.args.get('organization')
-    types = [type_] if type_ else sorted({
-        row['type'] for row in _counts() if row['organization']})
-    found = [
-        _summary(row) for name in types
-        for row in _emulator().store.find(name)
-        if row.owner and organization in {None, row.owner}]
-    return answer({'resources': found})
+    """List what organizations have written, in the order of creation.
+
+    ?type= and ?organization= narrow it down, ?after= (a number) and ?limit=
+    page it.
+    """
+    args = request.args
+    found = _emulator().store.owned(
+        args.get('type'), args.get('organization'),
+        args.get('after', 0, type=int), args.get('limit', -1, type=int))
+    return answer({'resources': [summary(row) for row in found]})
 
 
 @blueprint.get('/_emulator/requests')
 def requests():
     "List the requests received since number ?after=."
-    after = request.args.get('after', default=0, type=int)
-    return answer({'requests': _emulator().journal.entries(after)})
+    return answer({'requests': _emulator().journal.entries(_after())})
+
+
+@blueprint.get('/_emulator/writes')
+def writes():
+    "List the writes received since number ?after=, with identifiers."
+    return answer({'writes': _emulator().journal.writes(_after())})
+
+
+def _after():
+    return request.args.get('after', default=0, type=int)
 
 
 @blueprint.get('/')

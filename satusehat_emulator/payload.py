@@ -4,7 +4,10 @@
 
 import json
 
-from .outcome import Issue, numbered, refused_by_rules, refused_by_store
+from flask import g
+
+from .outcome import (
+    Issue, Refusal, numbered, refused_by_rules, refused_by_store)
 from .patch import MEDIA_TYPE
 
 JSON_TYPES = {'application/json', 'application/fhir+json'}
@@ -29,6 +32,16 @@ def parse(data):
         raise _unreadable('Invalid JSON Payload Format', 20006) from error
 
 
+def sent(request):
+    "Return the JSON value a request carries, None if it carries none."
+    if 'sent' not in g:
+        try:
+            g.sent = parse(request.get_data())
+        except Refusal:
+            g.sent = None
+    return g.sent
+
+
 def _unreadable(text, number):
     return refused_by_rules([Issue('structure', numbered(text, number))])
 
@@ -40,7 +53,7 @@ def resource(request, type_):
     """
     if request.mimetype not in JSON_TYPES:
         raise invalid_headers(request)
-    body = parse(request.get_data())
+    g.sent = body = parse(request.get_data())
     if not isinstance(body, dict) or (
             not isinstance(body.get('resourceType'), str)):
         raise _unreadable('Failed to unmarshal request payload', 20008)

@@ -9,6 +9,7 @@ from socket import SHUT_RD, SHUT_RDWR
 
 from werkzeug.serving import ThreadedWSGIServer
 
+from . import inspection
 from . import seed as seeding
 from .app import create_app
 from .connection import Handler
@@ -99,6 +100,24 @@ class Served:
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(POLL,), daemon=True)
         self._thread.start()
+
+    def resources(self, type_=None, organization=None):
+        """Return what organizations have written (`inspection.summary`).
+
+        In the order of creation; those of a type and of an organization
+        only, if given.
+        """
+        return [
+            inspection.summary(row)
+            for row in self.store.owned(type_, organization)]
+
+    def writes(self, after=0):
+        """Return the POST, PUT and PATCH requests to the FHIR interface.
+
+        As dicts with the fields of `journal.Write`, oldest first, from
+        number `after` on.
+        """
+        return self.journal.writes(after)
 
     def close(self):
         "Stop serving; calling it again does nothing."

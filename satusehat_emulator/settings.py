@@ -18,7 +18,7 @@ class Settings:
     token_penalty_status: int = 429
     token_penalty_seconds: int = 60
     clock_skew: int = 0
-    index_lag: float = 0
+    index_lag: float = 0.0
     creator_identifier: bool = False
     page_size: int = 20
     suppressed_rows: bool = True
@@ -27,5 +27,5 @@ class Settings:
     cascade: bool = False
     delete_status: int = 405
     patient_id_key: str = 'Patient ID:'
-    latency: float = 0
+    latency: float = 0.0
     clock: Callable[[], float] = field(default=time.time, repr=False)

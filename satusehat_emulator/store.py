@@ -54,7 +54,7 @@ drop table duplicate_key;
 {DERIVED}
 pragma user_version = {VERSION};
 """
-COLUMNS = 'type, id, owner, created, body, client, versions'
+COLUMNS = 'type, id, owner, created, body, client, versions, number'
 ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 
 
@@ -69,7 +69,8 @@ class Row:
     `owner` is the organization that wrote it, None for what the platform
     itself keeps (people, facilities); `created` is in epoch seconds.
     `client` is the one that created it, `versions` counts how often it was
-    written; both are kept by the store when it is written again.
+    written, `number` the resources in the order of their creation; the store
+    keeps these three.
     """
     type: str
     id: str
@@ -78,6 +79,7 @@ class Row:
     body: dict
     client: str | None = None
     versions: int = 1
+    number: int | None = None
 
 
 class _Written(threading.local):
@@ -116,7 +118,7 @@ class Store:
                 self._db.execute(statement)
             for row in self._rows('order by number'):
                 self._enter(
-                    self._number(row), row, index.terms(row.body),
+                    row.number, row, index.terms(row.body),
                     index.keys(row.body) if row.owner else ())
 
     def close(self):
@@ -180,7 +182,9 @@ class Store:
 
     def _replace(self, row, body):
         "Replace a resource; return its number, by which it is not found."
-        number = self._number(row)
+        number, = self._one(
+            'select number from resource where type = ? and id = ?',
+            row.type, row.id)
         self._db.execute(
             'update resource set body = ?, owner = ?, '
             'versions = versions + 1 where number = ?',
@@ -189,12 +193,6 @@ class Store:
         self._db.execute(
             'delete from duplicate_key where number = ?', (number,))
         return number
-
-    def _number(self, row):
-        found = self._one(
-            'select number from resource where type = ? and id = ?',
-            row.type, row.id)
-        return found[0]
 
     def _enter(self, number, row, terms, keys):
         "Enter the resource of that number in the tables it is found by."
@@ -255,6 +253,17 @@ class Store:
             values.append(created_before)
         return self._rows(
             'where ' + ' and '.join(where) + ' order by number', *values)
+
+    def owned(self, type_=None, owner=None, after=0, limit=-1):
+        """Return the Rows that organizations have written, in order.
+
+        Those of a type, of an `owner` and from number `after` on, at most
+        `limit` (-1 for all).
+        """
+        return self._rows(
+            'where owner is not null and number > ? '
+            'and type = ifnull(?, type) and owner = ifnull(?, owner) '
+            'order by number limit ?', after, type_, owner, limit)
 
     def counts(self):
         "Return {(type, owner): number of resources}."

@@ -53,14 +53,15 @@ def add():
     A JSON media type is demanded, which no form of a foreign web page can
     send unasked.
     """
-    wanted = _read()
+    wanted = read_json()
     many = isinstance(wanted, list)
     items = [_item(value) for value in (wanted if many else [wanted])]
     made = [fault.as_dict() for fault in _faults().add_all(items)]
     return answer({'faults': made} if many else made[0], 201)
 
 
-def _read():
+def read_json():
+    "Return the JSON value of the request; raises FaultError."
     if request.mimetype != 'application/json':
         raise FaultError('Content-Type must be application/json')
     try:
