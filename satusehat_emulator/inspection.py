@@ -7,12 +7,13 @@ from datetime import datetime, timezone
 from flask import Blueprint, current_app, render_template_string, request
 
 from .answers import answer
-from .faults.fault import written
+from .faults.fault import WHEN, written
 from .index import own_identifiers
 from .resources import DATA
 
 blueprint = Blueprint('inspection', __name__)
-SHOWN = 200
+SHOWN, ORGANIZATIONS = 200, 50
+USUAL = {name: option.default for name, option in WHEN.items()}
 
 
 def _emulator():
@@ -80,16 +81,53 @@ def _after():
 
 @blueprint.get('/')
 def overview():
-    "A page that shows what was received."
-    faults = [
-        written(row.pop('fault'), row) for row in _emulator().faults.as_list()]
+    "A page that shows what was received; ?refresh= repeats it."
     template = (DATA / 'overview.html').read_text(encoding='utf-8')
-    entries = _emulator().journal.entries()[-SHOWN:]
+    journal, (types, rows) = _emulator().journal, _stored()
     return render_template_string(
-        template, counts=_counts(), faults=faults, requests=[
-            {**entry, 'moment': f'{_moment(entry):%H:%M:%S}'}
-            for entry in reversed(entries)])
+        template, types=types, stored=rows[:ORGANIZATIONS],
+        more=len(rows[ORGANIZATIONS:]), received=journal.received,
+        refresh=request.args.get('refresh', type=int),
+        faults=[_fault(row) for row in _emulator().faults.as_list()],
+        requests=[_line(entry) for entry in reversed(
+            journal.entries(journal.received - SHOWN))])
 
 
-def _moment(entry):
-    return datetime.fromtimestamp(entry['time'], timezone.utc)
+def _stored():
+    "Return the types and, for each organization, how many of each."
+    counts = _emulator().store.counts()
+    types = sorted({type_ for type_, _ in counts})
+    owners = sorted({owner for _, owner in counts}, key=lambda o: o or '')
+    return types, [
+        {
+            'organization': owner, 'name': _name(owner),
+            'counts': [counts.get((type_, owner), 0) for type_ in types],
+            'total': sum(
+                count for (_, other), count in counts.items()
+                if other == owner)}
+        for owner in owners]
+
+
+def _name(organization):
+    row = organization and _emulator().store.get('Organization', organization)
+    return row.body.get('name', '') if row else ''
+
+
+def _fault(row):
+    "Return a fault as it is asked for, without what is the default."
+    seen, applied = row.pop('seen'), row.pop('applied')
+    silent = {'id', 'fault', *(['seed'] if row['probability'] == 1 else [])}
+    options = {
+        name: value for name, value in row.items()
+        if name not in silent and value != USUAL.get(name)}
+    return {
+        'text': written(row['fault'], options),
+        'seen': seen, 'applied': applied}
+
+
+def _line(entry):
+    status = entry['status']
+    kind = 'broken' if status is None or status >= 500 else (
+        'bad' if status >= 300 else 'good')
+    moment = datetime.fromtimestamp(entry['time'], timezone.utc)
+    return {**entry, 'kind': kind, 'moment': f'{moment:%d %b %H:%M:%S}'}

@@ -64,6 +64,11 @@ class Journal:
         self._writes = deque(maxlen=kept_writes)
         self._number = 0
 
+    @property
+    def received(self):
+        "Return how many requests were received so far."
+        return self._number
+
     def add(self, **values):
         self._add(Entry, values)
 

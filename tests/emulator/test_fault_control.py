@@ -234,7 +234,7 @@ def test_journal_and_page_show_the_fault(emulator, client):
     assert faulty['fault_detail'] == (
         'server_error:stored=true,status=502,form=text,retry_after=0')
     page = client.call('GET', '/').body.decode()
-    assert '<td>server_error:stored=true,status=502' in page
+    assert '>server_error:stored=true,status=502' in page
     assert 'text=&lt;b&gt;' in page and '<b>' not in page
 
 
@@ -242,6 +242,6 @@ def test_page_shows_who_got_no_answer(emulator, client):
     emulator.faults.add('drop', times=1)
     with pytest.raises(http.client.RemoteDisconnected):
         client.get('/Location')
-    assert '<td>none</td>' in client.call('GET', '/').body.decode()
+    assert '>no answer</td>' in client.call('GET', '/').body.decode()
     assert json.loads(client.call('GET', '/_emulator/requests').body)[
         'requests'][-1]['status'] is None

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from satusehat_emulator.journal import Journal
+from satusehat_emulator.store import Row
 
 from . import samples
 from .plain_client import FHIR, PlainClient, room
@@ -216,3 +217,30 @@ def test_bounds():
         journal.add(**seen)
     assert [e['number'] for e in journal.entries()] == [9, 10]
     assert [w['number'] for w in journal.writes()] == [5, 7, 9]
+
+
+def test_page(emulator, client):
+    other = PlainClient(emulator, 'client-B', 'secret-B').log_in()
+    other.post(samples.location('R-9', samples.OTHER_ORG))
+    client.post(visit(1))
+    client.find('Encounter', 'K-1')
+    client.call('GET', f'{FHIR}/Patient?identifier={samples.NIK}|1<b>')
+    page = client.call('GET', '/').body.decode()
+    assert f'{samples.ORG} <span class="soft">Klinik Purnama' in page
+    assert '<th class="number">Encounter</th>' in page
+    assert f'POST {FHIR}</td>' in page
+    assert f'{FHIR}/Encounter<span class="soft">?identifier<' in page
+    assert emulator.writes()[-1]['request_id'] in page
+    for secret in (client.token, 'secret-A', '<b>', 'K-1', samples.PATIENT):
+        assert secret not in page
+    assert '<meta http-equiv="refresh" content="5">' in client.call(
+        'GET', '/?refresh=5').body.decode()
+
+
+def test_page_of_many_organizations(emulator, client):
+    for number in range(60):
+        emulator.store.save(Row('Location', str(number), f'2{number:07d}', 0, {
+            'resourceType': 'Location', 'id': str(number)}))
+    page = client.call('GET', '/').body.decode()
+    assert page.count('<td>2') == 49
+    assert 'and 11 organizations more' in page
