@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.request import urlopen
 
+from satusehat_emulator.index import own_identifiers
+
 NIK = 'https://fhir.kemkes.go.id/id/nik'
 TOKEN = '/oauth2/v1/accesstoken'
 
@@ -88,9 +90,25 @@ def raw(platform):
     "Return the facts of an emulator as JSON can hold them"
     if isinstance(platform, str):
         return {
-            'resources': _get(platform, 'resources')['resources'],
-            'requests': _get(platform, 'requests')['requests']}
-    return _raw_served(platform)
+            name: _get(platform, name)[name]
+            for name in ('resources', 'requests', 'writes')}
+    return {
+        'resources': platform.resources() + [
+            {'type': row.type, 'id': row.id, 'identifier': [
+                    f'{system}|{value}'
+                    for system, value in own_identifiers(row.body)]}
+            for type_ in ('Patient', 'Practitioner')
+            for row in platform.store.find(type_)],
+        'requests': platform.journal.entries(),
+        'writes': platform.writes()}
+
+
+def people(seed):
+    "Return the Stored patients and practitioners of an emulator's seed"
+    return [
+        Stored(type_, person['id'], nik=person['nik'])
+        for type_ in ('Patient', 'Practitioner')
+        for person in seed[f'{type_.lower()}s']]
 
 
 def _get(url, name):
@@ -98,36 +116,24 @@ def _get(url, name):
         return json.load(answer)
 
 
-def _raw_served(served):
-    from satusehat_emulator.index import own_identifiers
-    return {
-        'resources': [{
-                'type': row.type, 'id': row.id, 'organization': row.owner,
-                'identifier': [
-                    f'{system}|{value}'
-                    for system, value in own_identifiers(row.body)],
-                } for type_ in {t for t, _ in served.store.counts()}
-            for row in served.store.find(type_)],
-        'requests': served.journal.entries()}
-
-
-def _platform(resources, requests):
+def _platform(resources, requests, writes):
+    received = {row['number']: row for row in [*requests, *writes]}
     return Platform(
         [_stored(**row) for row in resources],
-        [_received(**row) for row in requests])
+        [_received(**row) for _, row in sorted(received.items())])
 
 
 def _stored(
-        type, id, organization, identifier=(), client=None, versions=1,
+        type, id, organization=None, identifier=(), client=None, versions=1,
         **rest):
-    identifiers = tuple(
-        tuple(text.split('|', 1)) for text in identifier)
+    identifiers = tuple(tuple(text.split('|', 1)) for text in identifier)
     nik = dict(identifiers).get(NIK)
     return Stored(type, id, organization, client, identifiers, nik, versions)
 
 
 def _received(identifiers=(), **row):
     return Received(
-        identifiers=tuple(map(tuple, identifiers)),
-        **{name: row.get(name) for name in Received._fields
+        identifiers=tuple(
+            (system, value) for _, system, value in identifiers),
+        **{name: row[name] for name in Received._fields
             if name != 'identifiers'})

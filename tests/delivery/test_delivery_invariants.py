@@ -170,6 +170,9 @@ def test_version_sent_before_the_one_before_it_is_found(
     assert 'I5' not in broken()
     sql('satusehat.submission', {
             'encounter': clinic.visits[0], 'version': 1}, state='stopped')
+    assert 'I5' not in broken()
+    sql('satusehat.submission', {
+            'encounter': clinic.visits[0], 'version': 1}, state='waiting')
     assert 'is sent and version 1 is not' in broken()['I5'][0]
 
 
@@ -184,6 +187,18 @@ def test_version_begun_too_early_is_found(clinic, broken, sql):
             'encounter': clinic.visits[0], 'version': 1},
         state='needs_data', sent_at=None)
     assert 'was begun before version 1 was sent' in broken()['I5'][0]
+
+
+def test_update_of_what_was_not_created_is_found(broken, platform):
+    place = next(
+        n for n, r in enumerate(platform.requests)
+        if r.path == '/fhir-r4/v1')
+    late = platform.requests[place]._replace(method='PUT')
+    assert 'I5' not in broken(
+        Platform(platform.resources, [*platform.requests, late]))
+    platform.requests.insert(0, late)
+    assert broken(platform)['I5'] == [
+        f'I5 {late}: updates what was not created before']
 
 
 # I6
