@@ -20,7 +20,6 @@ create table term (
     type text not null, param text not null, value text not null,
     system text not null, number integer not null,
     primary key (type, param, value, system, number)) without rowid;
-create index term_number on term (number);
 create table duplicate_key (
     type text not null, owner text not null, key text not null,
     number integer not null, primary key (type, owner, key)) without rowid;
@@ -162,8 +161,9 @@ class Store:
     def save(self, row, terms=(), keys=()):
         """Insert or replace a resource with its search terms.
 
-        `terms` are (param, system, value), `keys` the texts that no other
-        resource of the type and owner may have. Raises DuplicateKey.
+        `terms` are (param, system, value), those of the body (`index.terms`)
+        or some of them; `keys` the texts that no other resource of the type
+        and owner may have. Raises DuplicateKey.
         """
         body = ENCODE(row.body)
         with self.transaction():
@@ -182,23 +182,25 @@ class Store:
 
     def _replace(self, row, body):
         "Replace a resource; return its number, by which it is not found."
-        number, = self._one(
-            'select number from resource where type = ? and id = ?',
-            row.type, row.id)
+        old = self.get(row.type, row.id)
+        number = old.number
         self._db.execute(
             'update resource set body = ?, owner = ?, '
             'versions = versions + 1 where number = ?',
             (body, row.owner, number))
-        self._db.execute('delete from term where number = ?', (number,))
+        self._db.executemany(
+            'delete from term where type = ? and param = ? and value = ? '
+            'and system = ? and number = ?',
+            _term_rows(number, old, index.terms(old.body)))
         self._db.execute(
             'delete from duplicate_key where number = ?', (number,))
         return number
 
     def _enter(self, number, row, terms, keys):
         "Enter the resource of that number in the tables it is found by."
-        self._db.executemany('insert into term values (?, ?, ?, ?, ?)', {
-            (row.type, param, value, system or '', number)
-            for param, system, value in terms})
+        self._db.executemany(
+            'insert into term values (?, ?, ?, ?, ?)',
+            _term_rows(number, row, terms))
         try:
             self._db.executemany(
                 'insert into duplicate_key values (?, ?, ?, ?)',
@@ -241,18 +243,36 @@ class Store:
         hold; `system` None means any, '' none at all. `created_before`
         (epoch seconds) leaves out what is newer.
         """
-        where, values = ['type = ?'], [type_]
-        for alternatives in conditions:
-            clauses = [_term_clause(type_, term) for term in alternatives]
-            where.append(
-                '(' + ' or '.join(sql for sql, _ in clauses) + ')'
-                if clauses else '0')
-            values.extend(v for _, params in clauses for v in params)
-        if created_before is not None:
-            where.append('created <= ?')
-            values.append(created_before)
-        return self._rows(
-            'where ' + ' and '.join(where) + ' order by number', *values)
+        with self._lock:
+            if conditions:
+                rows = [
+                    row for number in self._fitting(type_, conditions)
+                    for row in self._rows('where number = ?', number)]
+            else:
+                rows = self._rows('where type = ? order by number', type_)
+        return [
+            row for row in rows
+            if created_before is None or row.created <= created_before]
+
+    def _fitting(self, type_, conditions):
+        "Return the sorted numbers of the resources that fit all conditions."
+        fitting = [
+            {number for term in alternatives
+                for number in self._having(type_, *term)}
+            for alternatives in conditions]
+        return sorted(set.intersection(*fitting))
+
+    def _having(self, type_, param, system, value):
+        "Return the numbers of the resources of a type that have a term."
+        sql = 'select number from term where type = ? and param = ?'
+        values = [type_, param]
+        if value:
+            sql += ' and value = ?'
+            values.append(value)
+        if system is not None:
+            sql += ' and system = ?'
+            values.append(system)
+        return [number for number, in self._all(sql, *values)]
 
     def owned(self, type_=None, owner=None, after=0, limit=-1):
         """Return the Rows that organizations have written, in order.
@@ -363,15 +383,7 @@ def _row(values):
     return Row(type_, id_, owner, created, json.loads(body), *rest)
 
 
-def _term_clause(type_, term):
-    "Return (SQL, values) that hold where a resource of the type has the term."
-    param, system, value = term
-    sql = 'number in (select number from term where type = ? and param = ?'
-    values = [type_, param]
-    if value:
-        sql += ' and value = ?'
-        values.append(value)
-    if system is not None:
-        sql += ' and system = ?'
-        values.append(system)
-    return sql + ')', values
+def _term_rows(number, row, terms):
+    return {
+        (row.type, param, value, system or '', number)
+        for param, system, value in terms}
