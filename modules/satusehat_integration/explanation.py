@@ -4,7 +4,6 @@
 
 import datetime as dt
 import re
-from dataclasses import dataclass
 
 from trytond.i18n import gettext
 from trytond.pool import Pool
@@ -12,24 +11,11 @@ from trytond.tools import timezone
 from trytond.transaction import without_check_access
 
 from .gate import database_now
+from .hold import HELD, MET, holds
 
-HOST = ''
-# A token is being fetched: nothing that people have to know
-FETCHING = 'token_pending'
-# What a closed gate calls otherwise than a submission does
-PROBLEMS = {'unauthorized': 'secret_refused'}
-# Rows that a shut gate keeps from being tried
-HELD = ['pending', 'waiting']
 UNDERWAY = ['pending', 'checking', 'waiting']
 PATIENCE = dt.timedelta(minutes=5)
 _FIRST_SENTENCE = re.compile(r'(?<=[.:])\s+')
-
-
-@dataclass(frozen=True)
-class Hold:
-    "Why nothing is sent for a branch, and until when (UTC, may be None)"
-    reason: str
-    until: dt.datetime | None
 
 
 def words(reason):
@@ -42,43 +28,6 @@ def words(reason):
 def headline(reason):
     "Return what happened, without full stop"
     return words(reason)[0].rstrip('.:')
-
-
-def holds(branches):
-    """Return {(company id, environment): Hold} of the branches that are held.
-
-    branches is an iterable of such keys.  A problem of the branch's own
-    client comes before one of the host, which others have too.
-    """
-    branches = {key for key in branches if key[1]}
-    if not branches:
-        return {}
-    pool = Pool()
-    Credential = pool.get('satusehat.credential')
-    Gate = pool.get('satusehat.gate')
-    with without_check_access():
-        clients = {
-            (c.company.id, c.environment): c.client_id
-            for c in Credential.search([
-                    ('company', 'in', list({c for c, _ in branches}))])}
-        now = database_now()
-        gates = {
-            (g.environment, g.client_id or HOST): g
-            for g in Gate.search([
-                    ('environment', 'in', list({e for _, e in branches})),
-                    ('blocked_until', '>', now),
-                    ])}
-    found = {}
-    for company, environment in branches:
-        client = clients.get((company, environment))
-        for key in [client, HOST]:
-            gate = gates.get((environment, key)) if key is not None else None
-            if gate and gate.problem and gate.problem != FETCHING:
-                found[company, environment] = Hold(
-                    PROBLEMS.get(gate.problem, gate.problem),
-                    gate.blocked_until)
-                break
-    return found
 
 
 def last_sweep():
@@ -95,11 +44,12 @@ def last_sweep():
     return logs[0].started if logs else None
 
 
-def is_stalled(submission, sweep, now):
-    "Whether the row should have been tried long ago and nothing runs"
-    due = submission.next_attempt or submission.create_date
-    return (submission.state in UNDERWAY
-        and submission.environment
+def is_stalled(state, due, sweep, now):
+    """Whether what was due long ago was not tried as nothing runs.
+
+    due and sweep are UTC; sweep is what last_sweep returns.
+    """
+    return (state in UNDERWAY
         and due < now - PATIENCE
         and (sweep is None or sweep < now - PATIENCE))
 
@@ -111,8 +61,7 @@ def explain(submissions, detail=True):
     what about it, then the platform's own words.  These, the detail, may
     quote a diagnosis: they are not for everybody who sees the visit.
     """
-    open_ = [s for s in submissions if s.state in HELD]
-    held = holds({(s.company.id, s.environment) for s in open_})
+    held = holds() if any(waits_for_hold(s) for s in submissions) else {}
     now = database_now()
     sweep = last_sweep() if any(
         s.state in UNDERWAY for s in submissions) else None
@@ -120,9 +69,15 @@ def explain(submissions, detail=True):
         s.id: _explain(
             s, detail,
             held.get((s.company.id, s.environment))
-            if s.state in HELD else None,
+            if waits_for_hold(s) else None,
             sweep, now)
         for s in submissions}
+
+
+def waits_for_hold(submission):
+    "Whether the submission goes on when the hold of its branch ends"
+    return submission.state in HELD or (
+        submission.state == MET and submission.next_attempt is not None)
 
 
 def _explain(submission, detail, hold, sweep, now):
@@ -134,14 +89,17 @@ def _explain(submission, detail, hold, sweep, now):
     if not submission.environment:
         reason, until = 'no_environment', None
     elif hold:
-        reason, until = hold.reason, hold.until or until
-    stalled = is_stalled(submission, sweep, now)
+        until = hold.until or until
+        if submission.state in HELD:
+            reason = hold.reason
+    stalled = submission.environment and is_stalled(
+        submission.state, until or submission.create_date, sweep, now)
     if not reason and not stalled:
         return None
     lines = []
     if reason:
         what, who = words(reason)
-        own = detail and not hold and submission.detail
+        own = reason == submission.reason and detail and submission.detail
         lines += [
             _with_time(what.rstrip('.:'), submission, until, now),
             who if own else who.replace(':', '.'),

@@ -10,6 +10,9 @@ class Cron(metaclass=PoolMeta):
     @classmethod
     def __setup__(cls):
         super().__setup__()
-        cls.method.selection.append(
-            ('satusehat.submission|push', "Push to SATUSEHAT"))
+        cls.method.selection.extend([
+                ('satusehat.submission|push', "Push to SATUSEHAT"),
+                ('satusehat.submission|notify',
+                    "Tell What Was Not Sent to SATUSEHAT"),
+                ])
         cls._notifications.add('satusehat.submission|push')

@@ -251,6 +251,11 @@ class Submission(ModelSQL, ModelView):
         Sender().run()
 
     @classmethod
+    def notify(cls):
+        "Tell people what was not sent for long (scheduled action)"
+        Pool().get('satusehat.notice').give()
+
+    @classmethod
     @ModelView.button_action('satusehat_integration.wizard_resend')
     def resend(cls, submissions):
         pass

@@ -23,6 +23,8 @@ MODELS = {
     'satusehat.submission.resend.ask': {'satusehat': 'rwc'},
     'satusehat.submission.stop.ask': {'satusehat': 'rwc'},
     'satusehat.exchange': {'satusehat': 'r'},
+    'satusehat.unsent': {'satusehat': 'r', 'admin': 'r'},
+    'satusehat.notice': {},
     }
 # Models of other modules, whose rights stay as they are there
 EXTENDED = {
@@ -31,7 +33,10 @@ EXTENDED = {
 WIZARDS = {
     'satusehat.credential.test': 'satusehat.credential',
     'satusehat.submission.resend': 'satusehat.submission',
-    'satusehat.submission.stop': 'satusehat.submission'}
+    'satusehat.submission.stop': 'satusehat.submission',
+    'satusehat.unsent.open': 'satusehat.unsent'}
+# Who may start a wizard beside the SATUSEHAT administrator
+STARTERS = {'satusehat.unsent.open': {'admin'}}
 BUTTONS = [
     ('satusehat.submission', 'resend'),
     ('satusehat.submission', 'stop'),
@@ -40,6 +45,7 @@ BUTTONS = [
 KEPT = [
     'satusehat.resource', 'satusehat.submission',
     'satusehat.submission.action', 'satusehat.exchange']
+INNER = ['satusehat.gate', 'satusehat.notice']
 FROZEN = ['snapshot', 'bundle', 'bundle_index']
 MODES = {'r': 'read', 'w': 'write', 'c': 'create', 'd': 'delete'}
 CALLERS = (*ROLES, 'nobody', 'satusehat')
@@ -75,6 +81,7 @@ class KeptTestCase(SatusehatTestCase):
             'satusehat.submission.action': action.id,
             'satusehat.exchange': self.exchange(
                 branch, submission=submission),
+            'satusehat.unsent': submission,
             }
 
 
@@ -145,7 +152,8 @@ class SatusehatAccessTestCase(KeptTestCase):
                 continue
             user = self.user(role)
             for kind in ['tree', 'form']:
-                if model.endswith('.action') and kind == 'form':
+                if kind == 'form' and model in {
+                        'satusehat.submission.action', 'satusehat.unsent'}:
                     continue
                 view = user(model, 'fields_view_get', None, kind)
                 names = [
@@ -239,26 +247,31 @@ class SatusehatAccessTestCase(KeptTestCase):
                         self.assertRaises(
                             AccessError, user, model, method, *args)
 
-    def test_gate_is_not_called(self):
-        Gate = self.config.pool.get('satusehat.gate')
-        self.assertEqual(Gate.__rpc__, {})
-        self.assertEqual(getattr(Gate, '_buttons', {}), {})
+    def test_inner_models_are_not_called(self):
+        for name in INNER:
+            with self.subTest(model=name):
+                Model = self.config.pool.get(name)
+                self.assertEqual(Model.__rpc__, {})
+                self.assertEqual(getattr(Model, '_buttons', {}), {})
 
-    def test_gate_is_not_reached_from_other_models(self):
+    def test_inner_models_are_not_reached_from_others(self):
         with self.database() as pool:
             pointing = [
                 (name, field_name)
                 for name, model in pool.iterobject()
                 if issubclass(model, ModelStorage)
                 for field_name, field in model._fields.items()
-                if getattr(field, 'model_name', None) == 'satusehat.gate']
+                if getattr(field, 'model_name', None) in INNER]
         self.assertEqual(pointing, [])
 
     def test_sender_is_not_called(self):
         Submission = self.config.pool.get('satusehat.submission')
         self.assertFalse(Submission.__rpc__.keys() & {
                 'push', 'enqueue', 'bind', 'claim_due', 'plan_again',
-                'count_unbound'})
+                'count_unbound', 'notify'})
+        self.assertFalse(
+            self.config.pool.get('satusehat.submission.action').__rpc__.keys()
+            & {'stop'})
         self.assertFalse(
             self.config.pool.get('satusehat.resource').__rpc__.keys()
             & {'adopt', 'ids'})
@@ -283,7 +296,7 @@ class DoorTestCase(KeptTestCase):
                 WIZARDS.items(), CALLERS):
             ids = [self.records['kota'][model]]
             with self.subTest(wizard=name, login=login):
-                if login == 'satusehat':
+                if login in {'satusehat', *STARTERS.get(name, [])}:
                     self.wizard(login, name, model, ids)
                 else:
                     self.assertRaises(
@@ -298,7 +311,8 @@ class DoorTestCase(KeptTestCase):
                 [('wiz_name', '=', 'clinic.icd10.import')])
             ids = [other.id, other.action.id, 0]
         for (name, model), id_ in itertools.product(WIZARDS.items(), ids):
-            for login in ('nobody', 'admin', 'registration'):
+            for login in {'nobody', 'admin', 'registration'} - STARTERS.get(
+                    name, set()):
                 with self.subTest(wizard=name, login=login, action=id_):
                     self.assertRaises(
                         AccessError, self.wizard, login, name, model,
@@ -335,9 +349,9 @@ class DoorTestCase(KeptTestCase):
     def test_menus(self):
         visible = {
             'satusehat': {
-                'menu_satusehat', 'menu_submission', 'menu_exchange',
-                'menu_credential', 'menu_resource'},
-            'admin': {'menu_satusehat', 'menu_submission'},
+                'menu_satusehat', 'menu_unsent', 'menu_submission',
+                'menu_exchange', 'menu_credential', 'menu_resource'},
+            'admin': {'menu_satusehat', 'menu_unsent', 'menu_submission'},
             }
         with self.database() as pool:
             ModelData = pool.get('ir.model.data')
@@ -381,7 +395,8 @@ class SatusehatBranchTestCase(KeptTestCase):
                     ]:
                 with self.subTest(model=model, login=login, method=method):
                     self.assertRaises(
-                        AccessError, user, model, method, *args)
+                        (AccessError, NotImplementedError),
+                        user, model, method, *args)
             self.assertEqual(
                 user.search(model, [('id', '=', id_)]), [])
             self.assertEqual(

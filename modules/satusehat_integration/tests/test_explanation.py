@@ -4,9 +4,7 @@
 
 import datetime as dt
 
-from .tools import SatusehatTestCase, now
-
-SWEEP = 'satusehat.submission|push'
+from .waiting import WaitingTestCase, now
 
 
 def soon(minutes):
@@ -18,47 +16,8 @@ def soon(minutes):
     return moment, f'{date}{local:%H:%M} WIB'
 
 
-class ExplanationTestCase(SatusehatTestCase):
-    "A clinic with users who read Indonesian"
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        self = cls()
-        with self.changes() as pool:
-            Lang = pool.get('ir.lang')
-            User = pool.get('res.user')
-            language, = Lang.search([('code', '=', 'id')])
-            Lang.load_translations([language])
-            User.write(User.search([]), {'language': language.id})
-
-    def setUp(self):
-        super().setUp()
-        self.sweep(now())
-
-    def tearDown(self):
-        with self.changes() as pool:
-            for name in ['satusehat.gate', 'ir.cron.log']:
-                Model = pool.get(name)
-                Model.delete(Model.search([]))
-        super().tearDown()
-
-    def sweep(self, moment):
-        "Let the scheduler have sent at the moment, or never"
-        with self.changes() as pool:
-            Log = pool.get('ir.cron.log')
-            Log.delete(Log.search([]))
-            if moment:
-                cron, = pool.get('ir.cron').search([('method', '=', SWEEP)])
-                Log.create([{
-                            'cron': cron.id, 'started': moment,
-                            'ended': moment}])
-
-    def gate(self, **values):
-        with self.changes() as pool:
-            pool.get('satusehat.gate').create([{
-                        'environment': 'staging', 'client_id': 'client-kota',
-                        **values}])
+class ExplanationTestCase(WaitingTestCase):
+    "What one submission tells"
 
     def told(self, id_, login='satusehat'):
         text = self.user(login).read(
@@ -159,6 +118,75 @@ class ExplanationTestCase(SatusehatTestCase):
         self.assertEqual(
             self.told(id_)[0],
             f"Dibatasi server SATUSEHAT, dicoba lagi {clock}.")
+
+    def test_untouched_row_behind_the_breaker_of_the_client(self):
+        id_ = self.submission()
+        until, clock = soon(8)
+        self.gate(open_until=until, problem='secret_refused')
+        self.assertEqual(
+            self.told(id_)[0],
+            f"Client ID/Secret Key cabang ditolak, dicoba lagi {clock}.")
+
+    def test_untouched_row_behind_the_breaker_of_the_host(self):
+        ids = {
+            branch: self.submission(branch) for branch in ['kota', 'desa']}
+        until, clock = soon(8)
+        self.gate(open_until=until, problem='certificate', client_id='')
+        for branch, id_ in ids.items():
+            with self.subTest(branch=branch):
+                self.assertEqual(
+                    self.told(id_, f'satusehat-{branch}')[0],
+                    "Sertifikat server SATUSEHAT tidak sah, dicoba lagi "
+                    f"{clock}.")
+
+    def test_breaker_of_the_client_comes_before_that_of_the_host(self):
+        id_ = self.submission()
+        until, clock = soon(8)
+        self.gate(
+            open_until=soon(3)[0], problem='unreachable', client_id='')
+        self.gate(open_until=until, problem='secret_refused')
+        self.assertIn(f"ditolak, dicoba lagi {clock}.", self.told(id_)[0])
+
+    def test_breaker_of_another_environment(self):
+        id_ = self.submission()
+        self.gate(
+            open_until=soon(8)[0], problem='unreachable', client_id='',
+            environment='production')
+        self.assertEqual(self.told(id_), [])
+
+    def test_probe_under_way(self):
+        id_ = self.submission()
+        until, clock = soon(2)
+        self.gate(
+            open_until=soon(-1)[0], probe_until=until, problem='unreachable')
+        self.assertIn(f"dicoba lagi {clock}.", self.told(id_)[0])
+
+    def test_breaker_that_lets_a_probe_through(self):
+        id_ = self.submission()
+        self.gate(open_until=soon(-1)[0], problem='unreachable')
+        self.assertEqual(
+            self.told(id_)[0],
+            "Server SATUSEHAT tidak terjangkau, segera dicoba lagi.")
+
+    def test_closed_breaker(self):
+        id_ = self.submission()
+        self.gate(failures=3, recent='000', problem=None)
+        self.assertEqual(self.told(id_), [])
+
+    def test_row_that_met_the_fault_of_the_branch(self):
+        id_ = self.submission(
+            state='needs_admin', reason='secret_refused',
+            next_attempt=soon(-1)[0])
+        until, clock = soon(8)
+        self.gate(open_until=until, problem='secret_refused')
+        self.assertIn(f"ditolak, dicoba lagi {clock}.", self.told(id_)[0])
+
+    def test_row_that_needs_a_person_is_not_held(self):
+        id_ = self.submission(
+            state='needs_admin', reason='twin', next_attempt=None)
+        self.gate(open_until=soon(8)[0], problem='secret_refused')
+        self.assertIn("lebih dari sekali", self.told(id_)[0])
+        self.assertNotIn("dicoba lagi", ' '.join(self.told(id_)))
 
     def test_token_refusal_is_told_as_the_secret(self):
         id_ = self.submission()

@@ -1,0 +1,212 @@
+# This file is part of Klinik RME.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"Telling people what was not sent for long."
+
+import datetime as dt
+import logging
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import groupby
+
+from trytond.i18n import gettext
+from trytond.model import ModelSQL, Unique, fields
+from trytond.pool import Pool
+from trytond.tools import timezone
+from trytond.transaction import Transaction
+
+from .explanation import last_sweep, words
+from .gate import database_now
+from .hold import moment
+from .oversight import UNSENT, cause_of, unsent
+
+logger = logging.getLogger(__name__)
+
+# Which group is told, by audience
+GROUPS = {
+    'administrators': ('satusehat_integration', 'group_satusehat_admin'),
+    'branch': ('clinic_rme', 'group_admin'),
+    }
+FIRST = dt.timedelta(hours=24)
+SECOND = dt.timedelta(hours=72)
+KEPT = dt.timedelta(days=30)
+NAMED = 3
+
+
+@dataclass(frozen=True)
+class Concern:
+    "What one audience of one branch is told: so many visits, for this cause"
+    audience: str
+    company: int
+    cause: str
+    visits: int
+    message: str
+
+
+class Notice(ModelSQL):
+    """That an audience of a branch was told of a cause on a day.
+
+    The day is the branch's own.  No two are alike: each is given once.
+    """
+    __name__ = 'satusehat.notice'
+
+    company = fields.Many2One(
+        'company.company', "Branch", required=True, ondelete='CASCADE')
+    audience = fields.Char("Audience", required=True)
+    cause = fields.Char("Cause", required=True)
+    day = fields.Date("Day", required=True)
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_constraints.append(
+            ('day_unique', Unique(t, t.company, t.audience, t.cause, t.day),
+                'satusehat_integration.msg_notice_unique'))
+        cls.__rpc__.clear()
+
+    @classmethod
+    def give(cls):
+        """Tell who has to know, once a day for each branch and cause.
+
+        The clinic's administrators of the branch after FIRST, those of
+        SATUSEHAT after SECOND or as soon as they have to act.  A person who
+        is both is told as the latter only.
+        """
+        now = database_now()
+        cls.delete(cls.search([('day', '<', (now - KEPT).date())]))
+        told = cls._told(now)
+        new = [
+            concern for concern in concerns(now)
+            if (concern.company, concern.audience, concern.cause,
+                _day(concern.company, now)) not in told]
+        cls.create([{
+                    'company': concern.company,
+                    'audience': concern.audience,
+                    'cause': concern.cause,
+                    'day': _day(concern.company, now),
+                    } for concern in new])
+        told = cls._told(now)
+        by_user = defaultdict(list)
+        for concern in new:
+            users = _users(concern.audience, concern.company)
+            if concern.audience == 'branch' and (
+                    concern.company, 'administrators', concern.cause,
+                    _day(concern.company, now)) in told:
+                users -= _users('administrators', concern.company)
+            for user in users:
+                by_user[user].append(concern)
+            if not users:
+                logger.warning(
+                    "nobody to tell at branch %s (%s): %s visits not sent, %s",
+                    concern.company, concern.audience, concern.visits,
+                    concern.cause)
+        _notify(by_user)
+
+    @classmethod
+    def _told(cls, now):
+        return {
+            (n.company.id, n.audience, n.cause, n.day)
+            for n in cls.search([
+                    ('day', '>=', (now - dt.timedelta(days=1)).date())])}
+
+
+def concerns(now):
+    """Return the Concerns of the moment, one for each audience, branch, cause.
+
+    now is UTC.
+    """
+    found = {}
+    for audience, message, groups in [
+            ('administrators', 'msg_notice_admin', _groups(
+                    now, states=['needs_admin'])),
+            ('administrators', 'msg_notice_long', _groups(now, now - SECOND)),
+            ('branch', 'msg_notice_day', _groups(now, now - FIRST)),
+            ]:
+        for (company, cause), visits in groups.items():
+            found.setdefault(
+                (audience, company, cause),
+                Concern(audience, company, cause, visits, message))
+    return list(found.values())
+
+
+def _groups(now, before=None, states=UNSENT):
+    "Return {(company id, cause): visits} of what is not sent"
+    query = unsent(before)
+    cursor = Transaction().connection.cursor()
+    cursor.execute(*query.select(
+            query.company, query.state, query.environment, query.reason,
+            query.visits, query.since, query.next_attempt,
+            where=query.state.in_(states)))
+    groups = defaultdict(int)
+    sweep = last_sweep()
+    for company, state, environment, reason, visits, since, due in cursor:
+        cause = cause_of(
+            state, environment, reason, moment(due or since), sweep, now)
+        groups[company, cause] += visits
+    return groups
+
+
+def _day(company, now):
+    Company = Pool().get('company.company')
+    zone = timezone.ZoneInfo(Company(company).timezone)
+    return now.replace(tzinfo=dt.timezone.utc).astimezone(zone).date()
+
+
+def _users(audience, company):
+    "Return the ids of the users of the audience at the branch"
+    pool = Pool()
+    ModelData = pool.get('ir.model.data')
+    User = pool.get('res.user')
+    return set(map(int, User.search([
+                    ('groups', '=', ModelData.get_id(*GROUPS[audience])),
+                    ('companies', '=', company),
+                    ])))
+
+
+def _notify(by_user):
+    "Write the notifications; by_user is {user id: list of Concern}"
+    pool = Pool()
+    ModelData = pool.get('ir.model.data')
+    Notification = pool.get('res.notification')
+    User = pool.get('res.user')
+    action = ModelData.get_id('satusehat_integration', 'act_unsent_form')
+    notifications = []
+    for user in User.browse(list(by_user)):
+        language = user.language.code if user.language else None
+        with Transaction().set_context(language=language):
+            notifications += [
+                Notification(
+                    user=user, icon='satusehat', action=action,
+                    label=label, description=description)
+                for label, description in texts(by_user[user.id])]
+    Notification.save(notifications)
+
+
+def texts(of_user):
+    """Return the (label, description) that tell a user the Concerns.
+
+    The branches of one cause are told together.
+    """
+    def kind(concern):
+        return concern.message, concern.cause
+    found = []
+    for (message, cause), same in groupby(
+            sorted(of_user, key=kind), key=kind):
+        same = list(same)
+        what, who = words(cause)
+        label = gettext(
+            f'satusehat_integration.{message}',
+            count=sum(c.visits for c in same), cause=what.rstrip('.:'))
+        found.append((label, f'{_branches(same)}. {who}'.replace(':', '.')))
+    return found
+
+
+def _branches(same):
+    Company = Pool().get('company.company')
+    names = [c.rec_name for c in Company.browse(
+            [concern.company for concern in same[:NAMED]])]
+    if len(same) > NAMED:
+        names.append(gettext(
+                'satusehat_integration.msg_more_branches',
+                count=len(same) - NAMED))
+    return ', '.join(names)
