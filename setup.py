@@ -77,6 +77,7 @@ setup(
         'emulator': ['Flask >= 3.1, < 4'],
         'postgresql': ['psycopg[binary,pool] >= 3.2, < 4'],
         'demo': ['proteus >= 8.0, < 8.1'],
+        'metrics': ['prometheus-client >= 0.22, < 1'],
         'test': [
             'build >= 1.2, < 2',
             'coverage >= 7.6, < 8',
@@ -84,8 +85,10 @@ setup(
             'fhirkit-rs >= 0.1, < 0.2',
             'fhirpy >= 2.0, < 3',
             'hypothesis >= 6.140, < 7',
+            'prometheus-client >= 0.22, < 1',
             'proteus >= 8.0, < 8.1',
             'pytest >= 9.0, < 10',
+            'PyYAML >= 6.0, < 7',
             'responses >= 0.25, < 1',
             'ruff >= 0.14, < 1',
             'selenium >= 4.40, < 5',

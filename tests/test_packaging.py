@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 DISTRIBUTION = 'klinik-rme'
-EXTRAS = {'demo', 'data', 'emulator', 'postgresql', 'test'}
+EXTRAS = {'demo', 'data', 'emulator', 'metrics', 'postgresql', 'test'}
 NOT_PACKAGED = {'doc', 'README.md'}
 
 

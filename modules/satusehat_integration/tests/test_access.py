@@ -23,6 +23,7 @@ MODELS = {
     'satusehat.submission.resend.ask': {'satusehat': 'rwc'},
     'satusehat.submission.stop.ask': {'satusehat': 'rwc'},
     'satusehat.exchange': {'satusehat': 'r'},
+    'satusehat.exchange.tally': {},
     'satusehat.unsent': {'satusehat': 'r', 'admin': 'r'},
     'satusehat.notice': {},
     }
