@@ -25,6 +25,7 @@ class SubmissionAction(BranchMixin, ModelSQL, ModelView):
     action = fields.Selection([
             ('resend', "Resend"),
             ('stop', "Stop"),
+            ('withdraw', "Withdraw"),
             ], "Action", required=True, readonly=True)
     reason = fields.Text("Reason", required=True, readonly=True)
 

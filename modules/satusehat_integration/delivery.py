@@ -8,11 +8,12 @@ import json
 import logging
 import time
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from trytond import backend
 
+from . import revision, singly
 from .channel import Channel
 from .fhir.answer import entry_ids, search_ids
 from .fhir.bundle import Entry, build, to_bytes
@@ -29,8 +30,8 @@ logger = logging.getLogger(__name__)
 
 # Seconds kept between the latest answer and the end of the lease
 TURN_MARGIN = 5
-# The platform said that it has the visit and then did not show it
-UNSEEN = {'duplicate', 'duplicate_unseen'}
+# What the store's gateway answers to what it does not even read
+TOO_LARGE = 413
 
 
 @dataclass
@@ -80,6 +81,11 @@ class Job:
         return resource['subject']['reference']
 
     @property
+    def is_retraction(self):
+        "Whether it only tells that the visit was entered in error"
+        return bool(self.snapshot['encounter'].get('in_error'))
+
+    @property
     def is_late(self):
         "Whether the lease may end before an answer is settled"
         needed = settings.read().total_timeout + TURN_MARGIN
@@ -121,11 +127,16 @@ def is_ready(job):
     "Whether the frozen or built Bundle can leave as it is, at once"
     return bool(
         job.body and job.token and not job.stale_token and not job.singly
-        and (job.has_looked or not job.begun))
+        and (job.has_looked or not (job.begun or job.version > 1)))
 
 
 def build_bundle(job, references):
-    "Build and check the Bundle; raises Halt and MappingError"
+    """Build and check the Bundle; raises Halt and MappingError.
+
+    What only tells that a visit was entered in error has none.
+    """
+    if job.is_retraction:
+        return
     bundle = build(job.snapshot, references)
     if settings.read().validate_r4b and (
             problems := validate(bundle.resource)):
@@ -142,16 +153,30 @@ def scout(job):
     ends here, None when its Bundle is to be sent.
     """
     if job.stale_token:
-        job.channel.drop(job.stale_token)
-        job.stale_token = None
+        _renew_token(job)
     job.token = job.channel.token(job.log)
-    if job.body is None:
+    if job.body is None and not job.is_retraction:
         build_bundle(job, job.lookup.references(
                 job.snapshot, job.patient, job.log))
-    if job.begun and not job.has_looked:
-        if verdict := look(job):
-            return verdict
-        job.has_looked = True
+    if job.has_looked:
+        return None
+    if job.version > 1 and (verdict := revision.bring(job)):
+        return verdict
+    if job.singly:
+        return singly.deliver(job)
+    if job.begun and (verdict := look(job)):
+        return verdict
+    job.has_looked = True
+
+
+def _renew_token(job):
+    "Have a new token for what was turned away before the platform saw it"
+    job.channel.drop(job.stale_token)
+    job.stale_token = None
+    try:
+        job.token = job.channel.token(job.log)
+    except Halt as halt:
+        raise Halt(replace(halt.verdict, begun=False)) from None
 
 
 def look(job):
@@ -175,7 +200,9 @@ def look(job):
 
 
 def _absent(job):
-    reason = 'duplicate_unseen' if job.reason in UNSEEN else 'not_found_yet'
+    reason = (
+        'duplicate_unseen' if job.reason in singly.UNSEEN
+        else 'not_found_yet')
     if job.may_be_indexed_later:
         return Verdict('checking', reason)
     if reason == 'duplicate_unseen':
@@ -186,16 +213,19 @@ def _adopt_found(job, encounter_id):
     found = {
         kind: job.channel.search(kind, {'encounter': encounter_id}, job.log)
         for kind in sorted({e.resource_type for e in job.entries[1:]})}
-    ids = [encounter_id]
-    for entry in job.entries[1:]:
-        matching = search_ids(
+    matching = [
+        search_ids(
             found[entry.resource_type], entry.resource_type,
             entry.system, entry.value)
-        if len(matching) != 1:
-            if job.may_be_indexed_later:
-                return Verdict('checking', 'partial')
-            return Verdict('needs_admin', 'incomplete')
-        ids += matching
+        for entry in job.entries[1:]]
+    if any(len(ids) > 1 for ids in matching):
+        return Verdict('needs_admin', 'twin')
+    ids = [encounter_id, *(id_ for ids in matching for id_ in ids)]
+    if len(ids) < len(job.entries):
+        if job.may_be_indexed_later:
+            return Verdict('checking', 'partial', singly.stored(
+                    job, len(ids), len(job.entries)))
+        return singly.deliver(job)
     if not all(map(is_id, ids)):
         return Verdict('needs_admin', 'unrecognised')
     return sent(job, ids)
@@ -222,7 +252,7 @@ def judge(job, answer):
     if answer.outcome != outcomes.OK:
         if answer.outcome == outcomes.THROTTLED:
             job.channel.pause(answer.retry_after or THROTTLE_PAUSE)
-        return of_write(answer)
+        return _not_taken(job, answer)
     try:
         ids = entry_ids(answer.body, job.entries)
     except AnswerMismatch:
@@ -230,6 +260,40 @@ def judge(job, answer):
     if not all(map(is_id, ids)):
         return Verdict('checking', 'unrecognised', begun=True)
     return sent(job, ids)
+
+
+def _not_taken(job, answer):
+    """Return the Verdict on a Bundle that the platform did not take.
+
+    It may have kept some of the entries all the same: then the others are
+    sent one by one, as they are where the branch says so or the Bundle is
+    too large.
+    """
+    verdict = of_write(answer)
+    is_too_large = (
+        answer.status == TOO_LARGE or verdict.reason == 'request_too_large')
+    if is_too_large and len(job.entries) > 1:
+        return Verdict('pending', delay=0, begun=False, singly=True)
+    if verdict.state != 'needs_data':
+        return verdict
+    if singly.is_wanted(job.company):
+        return Verdict(
+            'pending', 'refused', verdict.detail, delay=0, begun=True,
+            singly=True)
+    return _kept_all_the_same(job) or verdict
+
+
+def _kept_all_the_same(job):
+    "Return the Verdict on a refused Bundle of which entries are found"
+    try:
+        count = singly.count_stored(job)
+    except Halt:
+        # It is looked for before it is sent again
+        return None
+    if count:
+        return Verdict(
+            'checking', 'partial', singly.stored(
+                job, count, len(job.entries)), begun=True)
 
 
 def sent(job, ids):

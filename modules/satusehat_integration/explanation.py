@@ -133,7 +133,8 @@ def _stalled(submission, sweep):
 
 def _stopped(submission, detail):
     lines = []
-    stops = [a for a in submission.actions if a.action == 'stop']
+    stops = [
+        a for a in submission.actions if a.action in {'stop', 'withdraw'}]
     if stops:
         # The newest comes first
         stop = stops[0]

@@ -169,6 +169,8 @@ def _values(job, verdict, now):
         values['sent_at'] = now
     if verdict.begun is False:
         values['begun_at'] = None
+    if verdict.singly:
+        values['singly'] = True
     return values
 
 

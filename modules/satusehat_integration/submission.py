@@ -11,6 +11,7 @@ from trytond.pyson import Eval, If
 from trytond.transaction import Transaction, without_check_access
 
 from .claim import DUE
+from .correction import CorrectionMixin
 from .credential import ENVIRONMENTS
 from .decision import STOPPABLE, held
 from .exceptions import ReasonRequired, SubmissionAccessError
@@ -39,7 +40,7 @@ def has_worker():
     return config.getboolean('queue', 'worker', default=False)
 
 
-class Submission(ModelSQL, ModelView):
+class Submission(CorrectionMixin, ModelSQL, ModelView):
     __name__ = 'satusehat.submission'
 
     encounter = fields.Many2One(
@@ -172,19 +173,25 @@ class Submission(ModelSQL, ModelView):
             ]
 
     @classmethod
-    def enqueue(cls, encounters):
+    def enqueue(cls, encounters, in_error=False):
         """Write the rows of finished encounters, in their transaction.
+
+        The first version of each, or the next one where there is one
+        already; returns the rows.  With in_error, or for an encounter that
+        was entered in error, the version only tells the platform so.
 
         Never fails for a reason that lies with the platform: without
         credential, environment or number the row waits.
         """
         rows = []
+        cls.supersede(encounters)
+        versions = cls.next_versions(encounters)
         for encounter, data in zip(
-                encounters, snapshots(encounters), strict=True):
+                encounters, snapshots(encounters, in_error), strict=True):
             snapshot, digest = freeze(data)
             rows.append({
                     'encounter': encounter.id,
-                    'version': 1,
+                    'version': versions[encounter.id],
                     'company': encounter.company.id,
                     'environment': encounter.company.satusehat_environment,
                     'next_attempt': encounter.finished_at,
@@ -195,6 +202,7 @@ class Submission(ModelSQL, ModelView):
             submissions = cls.create(rows)
             if has_worker():
                 cls.wake(submissions)
+        return submissions
 
     @classmethod
     def count_unbound(cls, companies):
@@ -287,6 +295,8 @@ class Submission(ModelSQL, ModelView):
                         'reason': reason.strip(),
                         } for submission in submissions])
             refused = [s for s in submissions if not s.begun_at]
+            overwrite = [
+                s for s in submissions if s.reason == 'changed_there']
             if refused:
                 cls.write(refused, {
                         'bundle': None,
@@ -302,6 +312,9 @@ class Submission(ModelSQL, ModelView):
                         'detail': None,
                         'lapses': 0,
                         })
+            if overwrite:
+                # Who sends again has seen what the platform holds instead
+                cls.write(overwrite, {'reason': 'changed_there'})
 
     @classmethod
     def _vouch(cls, submissions):

@@ -36,7 +36,8 @@ class Verdict:
     the usual one.  begun tells whether a write may have reached the
     platform unconfirmed; None leaves what was known.  shared names whose
     fault it is when it is not the visit's: then nothing more is sent for
-    the client, or for all, until a probe comes through.
+    the client, or for all, until a probe comes through.  singly asks to
+    send the entries one by one from now on.
     """
     state: str
     reason: str | None = None
@@ -44,6 +45,7 @@ class Verdict:
     delay: float | None = None
     begun: bool | None = None
     shared: str | None = None
+    singly: bool = False
 
     def pause(self, attempts):
         "Return the seconds before the next attempt"

@@ -14,9 +14,16 @@ import zlib
 from .fhir.visit import SCHEMA
 
 
-def snapshots(encounters):
-    "Return the snapshot of each finished encounter, in their order"
-    return [_snapshot(encounter) for encounter in encounters]
+def snapshots(encounters, in_error=False):
+    """Return the snapshot of each finished encounter, in their order.
+
+    in_error marks them as entered in error, as those are whose state says
+    so: the mark is there for them only.
+    """
+    return [
+        _snapshot(encounter, in_error or (
+                encounter.state == 'entered_in_error'))
+        for encounter in encounters]
 
 
 def freeze(data):
@@ -45,7 +52,7 @@ def thaw(compressed, digest):
     return data
 
 
-def _snapshot(encounter):
+def _snapshot(encounter, in_error):
     return {
         'schema': SCHEMA,
         'encounter': {
@@ -62,6 +69,7 @@ def _snapshot(encounter):
                     } for row in encounter.status_history],
             'discharge_disposition': encounter.discharge_disposition,
             'discharge_note': encounter.discharge_note or None,
+            **({'in_error': True} if in_error else {}),
             },
         'patient': _person(encounter.patient.party),
         'practitioner': _person(encounter.practitioner.party),
