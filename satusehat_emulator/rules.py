@@ -46,10 +46,10 @@ def validate(resource, context):
     type_ = resource['resourceType']
     context = replace(context, resource=resource)
     issues = []
-    for start, rule in _rules(type_):
+    for start, need, rule in _rules(type_):
         if start in resource:
             issues.extend(_apply(rule, resource, type_, context))
-        elif _is_needed(rule, resource, context):
+        elif need and _is_needed(rule, resource, context):
             issues.append(_missing(rule, f'{type_}.{rule["path"]}'))
     for index, contained in enumerate(_contained(resource)):
         issues.extend(_contained_issues(contained, index, type_, context))
@@ -58,9 +58,10 @@ def validate(resource, context):
 
 @cache
 def _rules(type_):
-    "Return (element the path begins with, rule) for the rules of a type."
+    "Return (element the path begins with, need, rule) for a type's rules."
     return [
-        (head(rule['path']), rule) for rule in rule_tables().get(type_, [])]
+        (head(rule['path']), rule.get('need'), rule)
+        for rule in rule_tables().get(type_, [])]
 
 
 def _contained(resource):

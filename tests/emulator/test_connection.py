@@ -5,7 +5,10 @@
 import http.client
 import json
 import socket
+import subprocess
+import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -231,3 +234,14 @@ def test_latency_is_an_argument():
         assert emulator.settings.latency == 1.5
         assert PlainClient(emulator).log_in().post(
             samples.location()).status == 201
+
+
+def test_the_measurement_runs():
+    done = subprocess.run(
+        [sys.executable, '-m', 'tests.emulator.speed', '--count', '3',
+            '--connections', '2', '--', '--latency', '1'],
+        capture_output=True, text=True, timeout=120,
+        cwd=Path(__file__).parents[2])
+    assert done.returncode == 0, done.stderr
+    assert [line[:4] for line in done.stdout.splitlines()] == [
+        'POST', 'GET ', 'GET ', 'GET ', 'GET ']
