@@ -20,13 +20,13 @@ def is_known(system, code):
     "Say whether `code` is in `system`; systems not described know all codes."
     if not isinstance(code, str) or not code:
         return False
+    if system == ICD_10:
+        return _is_icd_10(code)
     return isinstance(system, str) and _is_known(system, code)
 
 
 @lru_cache(4096)
 def _is_known(system, code):
-    if system == ICD_10:
-        return _is_icd_10(code)
     codes = load('code_sets.json').get(system)
     if codes is not None:
         return code in codes
