@@ -76,12 +76,19 @@ def children(count, module, *arguments, **environment):
             child.end()
 
 
-def race(runners):
-    """Let all begin when each says that it is ready; return their results."""
+def race(runners, meanwhile=None):
+    """Let all begin when each is ready; return their results.
+
+    Those that stay are told to end when meanwhile returns.
+    """
     for runner in runners:
         runner.line()
     for runner in runners:
         runner.go()
+    if meanwhile:
+        meanwhile()
+        for runner in runners:
+            runner.hush()
     return [runner.result() for runner in runners]
 
 
