@@ -330,3 +330,16 @@ def test_all_but_one_entry_is_stored(emulator, client, options):
     found, = emulator.store.find('Condition')
     assert found.body['identifier'][0]['value'] == 'D-1'
     assert stored(emulator, 'Observation') == 1
+
+
+def test_one_resource_is_too_large(emulator, client, made):
+    emulator.faults.add('too_large', identifier='D-2', kilobytes=2)
+    visit = f'Encounter/{made["id"]}'
+    long = {'note': [{'text': 'x' * 2048}]}
+    for number, status in [('D-1', 201), ('D-2', 413)]:
+        assert client.post({
+            **samples.condition(visit, number=number), **long
+            }).status == status
+    assert client.post(
+        samples.condition(visit, number='D-2')).status == 201
+    assert client.post(visit_bundle()).status == 413
