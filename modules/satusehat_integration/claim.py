@@ -10,12 +10,13 @@ import datetime as dt
 import uuid
 
 from sql import Literal, Null, Union
-from sql.conditionals import Case
+from sql.conditionals import Case, Coalesce
 from sql.operators import Exists, NotIn
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
 from . import breaker
+from .credential import ENVIRONMENTS
 from .gate import HOST, database_now
 
 DUE = ['pending', 'checking', 'waiting', 'needs_admin']
@@ -39,9 +40,9 @@ def claim(limit, lease, after=0, busy=(), alone=False):
     queries, probes = _rows(limit, after, busy, alone, now, lease)
     if not queries:
         return [], []
-    taken = _take(queries, lease, now)
     Submission = Pool().get('satusehat.submission')
-    return Submission.search([('claim', '=', taken)], order=[
+    taken = _take(queries, lease, now)
+    return Submission.search([('id', 'in', taken)], order=[
             ('next_attempt', 'ASC'), ('id', 'ASC')]), probes
 
 
@@ -66,7 +67,7 @@ def expire(now):
 
 
 def _take(rows, lease, now):
-    "Claim the rows of the queries and return the claim"
+    "Claim the rows of the queries and return their ids"
     cursor = Transaction().connection.cursor()
     table = _table()
     name = str(uuid.uuid4())
@@ -77,7 +78,8 @@ def _take(rows, lease, now):
             ['sending', table.state, name, now + dt.timedelta(seconds=lease),
                 table.attempts + Literal(1)],
             where=table.id.in_(query) & table.state.in_(DUE)))
-    return name
+    cursor.execute(*table.select(table.id, where=table.claim == name))
+    return [id_ for id_, in cursor]
 
 
 def _rows(limit, after, busy, alone, now, lease):
@@ -124,17 +126,17 @@ def _allowed(gate, limit, now):
 
 
 def _environments():
-    "Return the environments of rows that can be due"
+    "Return the environments of rows that wait"
     cursor = Transaction().connection.cursor()
-    pool = Pool()
-    credential = pool.get('satusehat.credential').__table__()
-    company = pool.get('company.company').__table__()
-    cursor.execute(*Union(
-            credential.select(credential.environment),
-            company.select(
-                company.satusehat_environment,
-                where=company.satusehat_environment != Null)))
-    return sorted(environment for environment, in cursor)
+    found = []
+    for environment, _ in ENVIRONMENTS:
+        table = _table()
+        cursor.execute(*table.select(
+                table.id, where=(table.environment == environment)
+                & table.state.in_(DUE), limit=1))
+        if cursor.fetchone():
+            found.append(environment)
+    return found
 
 
 def _clients():
@@ -153,11 +155,11 @@ def _companies(environment, limit, after, kept_out, alone, now):
     for is_behind in [True, False]:
         table = Pool().get('company.company').__table__()
         row = _table()
-        # A scalar subquery: one look into the index for each branch
-        due = row.select(row.id, where=_is_due(
-                row, table.id, environment, alone, now), limit=1)
+        # One look into the index for each branch, whatever the statistics
+        due = Coalesce(row.select(row.id, where=_is_due(
+                    row, table.id, environment, alone, now), limit=1), 0)
         where = (table.id > after) if is_behind else (table.id <= after)
-        where &= due != Null
+        where &= due > 0
         if kept_out:
             where &= NotIn(table.id, sorted(kept_out))
         cursor.execute(*table.select(

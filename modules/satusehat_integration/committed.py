@@ -15,6 +15,9 @@ from trytond.transaction import Transaction
 TRIES = 5
 # Seconds: two that want the same row do not ask for it at the same moment
 SPREAD = wait_random_exponential(multiplier=0.01, max=0.2)
+RIVALRY = (
+    backend.DatabaseOperationalError, backend.DatabaseIntegrityError,
+    SQLConstraintError)
 _thread = threading.local()
 
 
@@ -40,8 +43,7 @@ def committed(function, *args):
     transaction that sees what the other one left.  Raises the last error.
     """
     for attempt in Retrying(
-            retry=retry_if_exception_type(
-                (backend.DatabaseOperationalError, SQLConstraintError)),
+            retry=retry_if_exception_type(RIVALRY),
             stop=stop_after_attempt(TRIES), wait=SPREAD, reraise=True):
         with attempt, _transaction():
             result = function(*args)

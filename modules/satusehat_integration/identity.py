@@ -9,6 +9,7 @@ from trytond.transaction import Transaction, without_check_access
 
 from .credential import ENVIRONMENTS
 from .exceptions import ResourceAccessError, ResourceIdConflict
+from .rows import insert
 
 NATIONAL = {'Patient', 'Practitioner'}
 
@@ -107,21 +108,39 @@ class Resource(ModelSQL, ModelView):
         What is known already is left alone.  Raises ResourceIdConflict when
         a record has another id: an id is never overwritten.
         """
-        known = {
-            (r.environment, r.resource_type, str(r.record), r.key):
-            r.resource_id
-            for r in cls.search([
-                    ('record', 'in', [row['record'] for row in rows])])}
-        to_create = []
+        known = cls._stored({row['record'] for row in rows})
+        new = {}
         for row in rows:
             identity = (
                 row['environment'], row['resource_type'], row['record'],
                 row.get('key') or '')
             if identity not in known:
-                to_create.append(row)
+                new[identity] = row.get('company')
+                known[identity] = row['resource_id']
             elif known[identity] != row['resource_id']:
                 raise ResourceIdConflict(row['resource_type'], row['record'])
-        cls.create(to_create)
+        insert(cls, [{
+                    'environment': environment,
+                    'resource_type': resource_type,
+                    'record': record,
+                    'key': key,
+                    'resource_id': known[environment, resource_type, record, key],
+                    'company': company,
+                    } for (environment, resource_type, record, key), company
+                in new.items()])
+
+    @classmethod
+    def _stored(cls, records):
+        cursor = Transaction().connection.cursor()
+        table = cls.__table__()
+        found = {}
+        for sub_records in grouped_slice(sorted(records)):
+            cursor.execute(*table.select(
+                    table.environment, table.resource_type, table.record,
+                    table.key, table.resource_id,
+                    where=table.record.in_(list(sub_records))))
+            found.update({tuple(row[:-1]): row[-1] for row in cursor})
+        return found
 
 
 def shown_environment():

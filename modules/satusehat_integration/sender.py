@@ -30,6 +30,9 @@ from .verdict import RELEASED, Halt, Verdict
 
 logger = logging.getLogger(__name__)
 
+# Most jobs that are frozen or settled in one transaction
+GROUP = 8
+
 
 class Sender:
     "Delivers due submissions of all branches until none is left or time is up"
@@ -45,10 +48,12 @@ class Sender:
         self._claimed = deque()
         self._ready = deque()
         self._flying = {}
+        self._landed = []
         self._busy = Counter()
         self._probes = set()
         self._troubled = {}
         self._is_stuck = False
+        self._has_tried_alone = False
 
     def run(self):
         """Claim and deliver.
@@ -76,9 +81,17 @@ class Sender:
             if done:
                 self._land(done)
                 is_empty = False
+            elif len(self._landed) >= GROUP:
+                self._write_landed()
+            elif self._is_over and not alone and (
+                    self._claimed or self._ready):
+                self._put_back()
             elif self._claimed and self._has_room:
                 self._prepare(self._claimed.popleft())
-                self._launch()
+                if not self._claimed or len(self._ready) >= self._group:
+                    self._launch()
+            elif self._landed:
+                self._write_landed()
             elif not is_empty and self._may_claim(alone):
                 is_empty = not self._claim(alone)
             elif self._flying:
@@ -90,6 +103,12 @@ class Sender:
         self._end_probes()
 
     @property
+    def _group(self):
+        "How many jobs to let go at once: as many as connections are idle"
+        return min(
+            GROUP, self.settings.connections - len(self._flying)) or 1
+
+    @property
     def _has_room(self):
         "Whether a connection is idle, or soon may be"
         connections = self.settings.connections
@@ -97,12 +116,15 @@ class Sender:
             or len(self._ready) < max(2, connections // 2))
 
     def _may_claim(self, alone):
-        if self._is_over or self._claimed or not self._has_room:
-            return False
-        return not (alone and (self._flying or self._ready))
+        if alone:
+            # One at least in each run, however much else there is to do
+            return not (self._claimed or self._ready or self._flying
+                or (self._is_over and self._has_tried_alone))
+        return self._has_room and not (self._is_over or self._claimed)
 
     def _claim(self, alone):
         "Take due rows; return whether there were any"
+        self._has_tried_alone = alone
         jobs = committed(self._take, alone)
         self._claimed.extend(jobs)
         self.counts['claimed'] += len(jobs)
@@ -159,19 +181,20 @@ class Sender:
 
     def _launch(self):
         "Let go what may go now, in turns"
-        jobs, later = [], deque()
+        jobs, later, released = [], deque(), []
         free = self.settings.connections - len(self._flying)
         while self._ready and len(jobs) < free:
             job = self._ready.popleft()
             if job.is_late or self._is_shut(job):
                 self._is_stuck |= job.is_late and not self._flying
-                self._settle([Result(job, RELEASED)])
+                released.append(Result(job, RELEASED))
             elif self._busy[job.line] >= self._share:
                 later.append(job)
             else:
                 self._busy[job.line] += 1
                 jobs.append(job)
         self._ready.extendleft(reversed(later))
+        self._settle(released)
         to_send = [job for job in jobs if is_ready(job)]
         for job in jobs:
             if job not in to_send:
@@ -211,8 +234,7 @@ class Sender:
         self._flying[self._pool.submit(step, self.database, job, *args)] = job
 
     def _land(self, done):
-        "Judge the answers, let the next ones go, then write what became"
-        results = []
+        "Judge the answers and let the next ones go"
         for future in done:
             job = self._flying.pop(future)
             self._busy[job.line] -= 1
@@ -222,9 +244,12 @@ class Sender:
             elif verdict is None:
                 self._send_again(job, answer)
             else:
-                results.append(Result(job, verdict, answer))
+                self._landed.append(Result(job, verdict, answer))
         self._note()
         self._launch()
+
+    def _write_landed(self):
+        results, self._landed = self._landed, []
         self._settle(results)
 
     def _send_again(self, job, answer):
@@ -290,8 +315,10 @@ class Sender:
 
     def _put_back(self):
         "Release what can not go in this run"
-        self._settle([Result(job, RELEASED) for job in self._ready])
+        jobs = [*self._ready, *self._claimed]
         self._ready.clear()
+        self._claimed.clear()
+        self._settle([Result(job, RELEASED) for job in jobs])
 
     def _report(self):
         if self.counts['claimed']:

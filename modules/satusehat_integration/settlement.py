@@ -12,7 +12,9 @@ from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
 
 from trytond.pool import Pool
+from trytond.transaction import Transaction
 
+from . import rows
 from .delivery import Job, Sent
 from .exceptions import ResourceIdConflict
 from .exchange import closing_write
@@ -49,7 +51,7 @@ def freeze(jobs):
     to_write = []
     for job in jobs:
         bundle, digest = frozen(job.body)
-        to_write.extend(([Submission(job.id)], {
+        to_write.append((Submission(job.id), {
                     'bundle': bundle,
                     'bundle_hash': digest,
                     'bundle_index': json.dumps(
@@ -57,8 +59,7 @@ def freeze(jobs):
                     'begun': True,
                     'begun_at': now,
                     }))
-    if to_write:
-        Submission.write(*to_write)
+    rows.update(to_write)
     exchanges = Exchange.create([{
                 **job.channel.opening('', now),
                 'submission': job.id,
@@ -80,10 +81,12 @@ def held(jobs):
 
 
 def _claims(jobs):
-    Submission = Pool().get('satusehat.submission')
-    return {
-        row.id: row.claim for row in Submission.search(
-            [('id', 'in', [job.id for job in jobs])])}
+    cursor = Transaction().connection.cursor()
+    table = Pool().get('satusehat.submission').__table__()
+    cursor.execute(*table.select(
+            table.id, table.claim,
+            where=table.id.in_([job.id for job in jobs] or [None])))
+    return dict(cursor)
 
 
 def settle(results):
@@ -106,11 +109,10 @@ def settle(results):
     to_write = []
     for result in own:
         if result.verdict.state != 'released':
-            to_write.extend((
-                    [Submission(result.job.id)],
+            to_write.append((
+                    Submission(result.job.id),
                     _values(result.job, result.verdict, now)))
-    if to_write:
-        Submission.write(*to_write)
+    rows.update(to_write)
     _release([r.job for r in own if r.verdict.state == 'released'])
 
 
@@ -125,9 +127,8 @@ def _write_exchanges(results):
         elif result.verdict.state == 'released' and result.job.exchange:
             not_sent.append(Exchange(result.job.exchange))
         for exchange, answer in closings:
-            to_write.extend(([Exchange(exchange)], closing_write(answer)))
-    if to_write:
-        Exchange.write(*to_write)
+            to_write.append((Exchange(exchange), closing_write(answer)))
+    rows.update(to_write)
     if not_sent:
         Exchange.delete(not_sent)
     Exchange.create([
@@ -177,11 +178,11 @@ def _values(job, verdict, now):
 def _release(jobs):
     "Put rows back as they were before their claim, for nothing was tried"
     Submission = Pool().get('satusehat.submission')
-    rows = Submission.browse([job.id for job in jobs])
     to_write = []
-    for job, row in zip(jobs, rows, strict=True):
+    for job, row in zip(
+            jobs, Submission.browse([job.id for job in jobs]), strict=True):
         begun, begun_at = job.begun_before or (row.begun, row.begun_at)
-        to_write.extend(([row], {
+        to_write.append((row, {
                     'state': row.claimed_from or 'pending',
                     'claim': None,
                     'lease_until': None,
@@ -189,8 +190,7 @@ def _release(jobs):
                     'begun': begun,
                     'begun_at': begun_at,
                     }))
-    if to_write:
-        Submission.write(*to_write)
+    rows.update(to_write)
 
 
 def record(pulses):

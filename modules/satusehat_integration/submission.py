@@ -100,7 +100,8 @@ class Submission(CorrectionMixin, ModelSQL, ModelView):
             ('version_unique', Unique(t, t.encounter, t.version),
                 'satusehat_integration.msg_submission_unique'))
         cls._sql_indexes.update({
-                Index(t, (t.company, Index.Range()),
+                Index(t, (t.environment, Index.Range()),
+                    (t.company, Index.Range()),
                     (t.next_attempt, Index.Range()), (t.id, Index.Range()),
                     where=t.state.in_(DUE)),
                 Index(t, (t.lease_until, Index.Range()),

@@ -214,7 +214,8 @@ def test_damaged_row_does_not_stop_the_others(clinic, gateway, values):
 
 @pytest.mark.parametrize('part', ['references', 'build'])
 def test_unforeseen_error_parks_its_row_alone(
-        clinic, gateway, monkeypatch, caplog, delivery, part):
+        clinic, gateway, setting, monkeypatch, caplog, delivery, part):
+    setting(connections=1)
     place = delivery.Lookup if part == 'references' else delivery
     monkeypatch.setattr(place, part, failing(
             getattr(place, part), 1, KeyError(SECRET_TEXT)))
