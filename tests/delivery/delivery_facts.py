@@ -106,7 +106,7 @@ def raw(platform):
 def people(seed):
     "Return the Stored patients and practitioners of an emulator's seed"
     return [
-        Stored(type_, person['id'], nik=person['nik'])
+        Stored(type_, person['id'], None, nik=person['nik'])
         for type_ in ('Patient', 'Practitioner')
         for person in seed[f'{type_.lower()}s']]
 
