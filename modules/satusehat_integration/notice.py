@@ -73,12 +73,15 @@ class Notice(ModelSQL):
         is both is told as the latter only.
         """
         now = database_now()
-        cls.delete(cls.search([('day', '<', (now - KEPT).date())]))
+        if old := cls.search([('day', '<', (now - KEPT).date())]):
+            cls.delete(old)
         told = cls._told(now)
         new = [
             concern for concern in concerns(now)
             if (concern.company, concern.audience, concern.cause,
                 _day(concern.company, now)) not in told]
+        if not new:
+            return
         cls.create([{
                     'company': concern.company,
                     'audience': concern.audience,
@@ -179,7 +182,8 @@ def _notify(by_user):
                     user=user, icon='satusehat', action=action,
                     label=label, description=description)
                 for label, description in texts(by_user[user.id])]
-    Notification.save(notifications)
+    if notifications:
+        Notification.save(notifications)
 
 
 def texts(of_user):

@@ -2,7 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 "What is not sent yet, by branch and cause."
 
-from sql import Literal, Null
+from sql import Null
 from sql.aggregate import Count, Min, Sum
 from sql.conditionals import Case, Coalesce
 from trytond.model import ModelSQL, ModelView, fields
@@ -147,7 +147,7 @@ def _counted(before):
         where &= table.create_date < before
     return table.select(
         Min(table.id).as_('id'), table.company, table.environment,
-        table.state, table.reason, Count(Literal('*')).as_('visits'),
+        table.state, table.reason, Count().as_('visits'),
         Min(table.create_date).as_('since'),
         Min(table.next_attempt).as_('next_attempt'),
         where=where,

@@ -61,7 +61,8 @@ class WaitingTestCase(SatusehatTestCase):
                     'satusehat.submission', 'satusehat.notice',
                     'res.notification']:
                 Model = pool.get(name)
-                Model.delete(Model.search([]))
+                if records := Model.search([]):
+                    Model.delete(records)
 
     def age(self, id_, hours):
         "Let the submission have been written so many hours ago"
