@@ -3,12 +3,14 @@
 "What Prometheus is told of this moment, and what nobody is told."
 
 import datetime as dt
+import socket
 
 import pytest
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as openmetrics)
 from prometheus_client.parser import text_string_to_metric_families
 from push_clinic import DOCTOR_NIK, PATIENT_NIK, PATIENT_NUMBER, UNKNOWN_NIK
+from satusehat_emulator.serving import serve
 from trytond import backend
 from trytond.pool import Pool
 from watched_clinic import LABELS, TOKEN, key, now, samples
@@ -155,6 +157,35 @@ def test_open_breaker_of_a_host(watched):
             'open_until': now() + dt.timedelta(seconds=60)})
     assert breaker(watched, 'host') == 1
     assert breaker(watched, 'branch', 'A', '10000004') == 0
+
+
+def test_breaker_of_a_host_that_is_away(watched, setting):
+    "From the first failure to the trial that comes through"
+    with socket.create_server(('127.0.0.1', 0)) as away:
+        port = away.getsockname()[1]
+    setting(local_url=f'http://127.0.0.1:{port}')
+    for branch in ['A', 'B'] * 3:
+        watched.visit(branch=branch)
+    for _ in range(4):
+        watched.pass_time(130)
+        watched.push()
+    assert breaker(watched, 'host') == 1
+
+    with serve() as served:
+        setting(local_url=served.url)
+        for _ in range(4):
+            watched.pass_time(2 * HOUR)
+            watched.push()
+    assert breaker(watched, 'host') == 0
+    assert watched.states() == {('sent', None): 6}
+    metrics = watched.metrics()
+    assert metrics[key(
+            'satusehat_requests_total', environment='local', method='POST',
+            resource_type='accesstoken', outcome='unreachable')] >= 5
+    assert sum(
+        value for (name, labels), value in metrics.items()
+        if name == 'satusehat_requests_total'
+        and {('resource_type', 'Bundle'), ('outcome', 'ok')} <= labels) == 6
 
 
 def test_pause_of_a_branch(watched):

@@ -99,7 +99,7 @@ class Tally(ModelSQL):
         Those are older than two leases: by then their sender has closed
         them or is gone, and no earlier one is still to be committed.
         """
-        kept, last = cls._kept()
+        _, last = cls._kept()
         until = cls._settled_until(last)
         if until <= last:
             return
