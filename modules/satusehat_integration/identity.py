@@ -108,7 +108,7 @@ class Resource(ModelSQL, ModelView):
         What is known already is left alone.  Raises ResourceIdConflict when
         a record has another id: an id is never overwritten.
         """
-        known = cls._stored({row['record'] for row in rows})
+        known = cls.stored({row['record'] for row in rows})
         new = {}
         for row in rows:
             identity = (
@@ -130,7 +130,12 @@ class Resource(ModelSQL, ModelView):
                 in new.items()])
 
     @classmethod
-    def _stored(cls, records):
+    def stored(cls, records):
+        """Return {(environment, resource type, record, key): id}.
+
+        records are those asked for, also such as were deleted since: what
+        the platform was sent of them it keeps.
+        """
         cursor = Transaction().connection.cursor()
         table = cls.__table__()
         found = {}

@@ -67,15 +67,11 @@ class Walk:
     def _adopted(self):
         with reading():
             Resource = Pool().get('satusehat.resource')
-            ids = {
-                (r.resource_type, str(r.record), r.key): r.resource_id
-                for r in Resource.search([
-                        ('environment', '=', self.job.environment),
-                        ('record', 'in', sorted(
-                                {_record(e) for e in self.entries})),
-                        ])}
+            ids = Resource.stored({_record(e) for e in self.entries})
         found = {
-            e.full_url: ids.get((e.resource_type, _record(e), e.key or ''))
+            e.full_url: ids.get((
+                    self.job.environment, e.resource_type, _record(e),
+                    e.key or ''))
             for e in self.entries}
         return {url: id_ for url, id_ in found.items() if id_}
 

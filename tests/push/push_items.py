@@ -37,12 +37,21 @@ def add_diagnoses(clinic, visit, *codes):
         Diagnosis = pool.get('clinic.diagnosis')
         encounter = Encounter(visit)
         for code in codes:
-            icd10, = pool.get('clinic.icd10').search([('code', '=', code)])
+            icd10 = icd10_of(code)
             rank = max([d.rank for d in Diagnosis.search([
                             ('encounter', '=', visit)])], default=0) + 1
             Diagnosis.create([{
                         'encounter': visit, 'code': icd10.id, 'rank': rank,
                         'recorded_at': encounter.started_at}])
+
+
+def icd10_of(code):
+    "Return the record of a code, a new one if needed"
+    ICD10 = Pool().get('clinic.icd10')
+    found = ICD10.search([('code', '=', code)])
+    return (found or ICD10.create([{
+                    'code': code, 'name': f"Name of {code}",
+                    'edition': "WHO 2019"}]))[0]
 
 
 def correct(clinic, visit, change=None):
@@ -60,7 +69,7 @@ def to_code(code):
     "Return a change that gives the last diagnosis the code"
     def change(encounter):
         pool = Pool()
-        icd10, = pool.get('clinic.icd10').search([('code', '=', code)])
+        icd10 = icd10_of(code)
         diagnoses = sorted(encounter.diagnoses, key=lambda d: d.rank)
         pool.get('clinic.diagnosis').write(
             diagnoses[-1:], {'code': icd10.id})
@@ -72,7 +81,7 @@ def instead(code):
     def change(encounter):
         pool = Pool()
         Diagnosis = pool.get('clinic.diagnosis')
-        icd10, = pool.get('clinic.icd10').search([('code', '=', code)])
+        icd10 = icd10_of(code)
         last = sorted(encounter.diagnoses, key=lambda d: d.rank)[-1]
         rank = last.rank
         Diagnosis.delete([last])
