@@ -37,7 +37,7 @@ def parser():
         '--database', choices=['postgresql', 'sqlite'], default='postgresql')
     result.add_argument('--branches', type=int, default=8)
     result.add_argument('--storm', type=float)
-    result.add_argument('--drain', type=float, default=90)
+    result.add_argument('--drain', type=float, default=180)
     result.add_argument('--directory')
     return result
 

@@ -25,7 +25,7 @@ TICK = 0.1
 # What follows is shorter than in real life, in the same proportion: the
 # grace time is longer than the platform's index lags and answers are late
 SETTINGS = {
-    'lease': 12, 'push_seconds': 6, 'checking_grace': 9,
+    'lease': 16, 'push_seconds': 6, 'checking_grace': 9,
     'backoff_base': 0.5, 'backoff_cap': 4, 'connect_timeout': 2,
     'read_timeout': 1.5, 'total_timeout': 3, 'batch_size': 8,
     'connections': 6, 'branch_connections': 2, 'requests_per_minute': 3000,
@@ -51,7 +51,7 @@ class Options:
     restarts: int = 2
     database: str = 'postgresql'
     storm: float = 30
-    drain: float = 90
+    drain: float = 180
     postgresql_bin: str | None = None
 
 

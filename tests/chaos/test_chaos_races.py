@@ -7,9 +7,6 @@ from delivery_invariants import check
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
-NOT_YET = pytest.mark.xfail(
-    strict=True, reason="found, and not mended yet in the sender")
-
 
 def rival(clinic, emulator, method, path):
     "Let another sender run right after the first such request is answered"
@@ -25,7 +22,6 @@ def rival(clinic, emulator, method, path):
     return met
 
 
-@NOT_YET
 @pytest.mark.parametrize('method, path', [
         ('GET', '/fhir-r4/v1/Organization'),
         ('GET', '/fhir-r4/v1/Location')])
@@ -48,8 +44,7 @@ def test_unit_and_room_are_registered_once_by_two_senders(
 
 
 @pytest.mark.parametrize('after', [0, 1000])
-@pytest.mark.parametrize('branch', [
-        'A', pytest.param('B', marks=NOT_YET)])
+@pytest.mark.parametrize('branch', ['A', 'B'])
 def test_row_whose_sender_died_is_claimed_in_any_branch(
         clinic, branch, after):
     from trytond.modules.satusehat_integration import claim
