@@ -71,7 +71,7 @@ def fill(name, rows):
     """
     companies = '(SELECT array_agg(id ORDER BY id) FROM company_company)'
     # Of the row's number, so that both tables agree on the branch
-    spread = 'power((n * 7919 % 10007) / 10007.0, 2)'
+    spread = 'power((n::bigint * 7919 % 10007) / 10007.0, 2)'
     company = (
         f'({companies})[1 + floor({spread} * '
         f'array_length({companies}, 1))::integer]')
