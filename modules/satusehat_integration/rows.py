@@ -7,6 +7,8 @@ domain, selection, read back field by field) cost more than all the rest of
 a delivery, and nothing a person enters comes here.
 """
 
+from collections import defaultdict
+
 from sql.functions import CurrentTimestamp
 from trytond.transaction import Transaction
 
@@ -17,16 +19,19 @@ def update(changes):
     Columns only: no function field, no cache of this transaction.
     """
     transaction = Transaction()
-    cursor = transaction.connection.cursor()
+    statements = defaultdict(list)
     for record, values in changes:
         Model = record.__class__
         table = Model.__table__()
         values = {**_formatted(Model, values), 'write_uid': transaction.user}
-        cursor.execute(*table.update(
-                [getattr(table, name) for name in values]
-                + [table.write_date],
-                [*values.values(), CurrentTimestamp()],
-                where=table.id == record.id))
+        statement, params = table.update(
+            [getattr(table, name) for name in values] + [table.write_date],
+            [*values.values(), CurrentTimestamp()],
+            where=table.id == record.id)
+        statements[statement].append(params)
+    cursor = transaction.connection.cursor()
+    for statement, params in statements.items():
+        cursor.executemany(statement, params)
 
 
 def insert(Model, rows):

@@ -11,6 +11,7 @@ import logging
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
 
+from sql.aggregate import Max
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
@@ -60,15 +61,27 @@ def freeze(jobs):
                     'begun_at': now,
                     }))
     rows.update(to_write)
-    exchanges = Exchange.create([{
+    rows.insert(Exchange, [{
                 **job.channel.opening('', now),
                 'submission': job.id,
                 } for job in jobs])
-    for job, exchange in zip(jobs, exchanges, strict=True):
-        job.exchange = exchange.id
+    exchanges = _last_exchanges(jobs)
+    for job in jobs:
+        job.exchange = exchanges[job.id]
         job.begun_before = job.begun_before or (job.begun, job.begun_at)
         job.begun, job.begun_at, job.has_looked = True, now, True
     return jobs
+
+
+def _last_exchanges(jobs):
+    "Return {submission id: id of the newest row of its requests}"
+    cursor = Transaction().connection.cursor()
+    table = Pool().get('satusehat.exchange').__table__()
+    cursor.execute(*table.select(
+            table.submission, Max(table.id),
+            where=table.submission.in_([job.id for job in jobs] or [None]),
+            group_by=table.submission))
+    return dict(cursor)
 
 
 def held(jobs):
