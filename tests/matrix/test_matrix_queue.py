@@ -1,0 +1,99 @@
+# This file is part of Klinik RME.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"Fault matrix: workers and schedulers that are lost, dead or too many."
+
+import datetime as dt
+
+import pytest
+import trytond.config as config
+from matrix_clinic import bundles, sees, settled
+from trytond.pool import Pool
+from trytond.worker import run_task
+
+
+@pytest.fixture
+def with_worker():
+    "The configuration says that a worker runs queued tasks"
+    if not config.has_section('queue'):
+        config.add_section('queue')
+    before = config.get('queue', 'worker', default='')
+    config.set('queue', 'worker', 'True')
+    yield
+    config.set('queue', 'worker', before or 'False')
+
+
+def pull(clinic):
+    "Take a task as a worker does and return its id, None without any"
+    with clinic.transaction(user=0):
+        Queue = Pool().get('ir.queue')
+        tasks = Queue.search([
+                ('name', '=', 'satusehat'), ('dequeued_at', '=', None)],
+            limit=1)
+        Queue.write(tasks, {'dequeued_at': dt.datetime.now()})
+        return tasks[0].id if tasks else None
+
+
+def work_off(clinic):
+    "Do all tasks that wait, as a worker does; return how many"
+    count = 0
+    while task := pull(clinic):
+        run_task(clinic.database, task)
+        count += 1
+    return count
+
+
+@pytest.mark.fault(14)
+def test_task_that_is_lost_with_its_worker(clinic, emulator, with_worker):
+    visit = clinic.visit()
+    assert pull(clinic), "finishing wakes a worker"
+    assert not work_off(clinic), "the task is lost"
+    assert sees(clinic, visit, 14)['state'] == 'pending'
+    assert not emulator.journal.entries()
+    clinic.push()
+    work_off(clinic)
+    assert sees(clinic, visit, 14)['state'] == 'sent'
+    assert len(bundles(emulator)) == 1
+    settled(clinic, emulator)
+
+
+@pytest.mark.fault(15)
+def test_worker_delivers_without_a_scheduler(clinic, emulator, with_worker):
+    visit = clinic.visit()
+    assert work_off(clinic) == 1
+    assert sees(clinic, visit, 15)['state'] == 'sent'
+    settled(clinic, emulator)
+
+
+@pytest.mark.fault(15)
+def test_scheduler_delivers_without_a_worker(clinic, emulator):
+    visit = clinic.visit()
+    assert not pull(clinic)
+    clinic.push()
+    assert sees(clinic, visit, 15)['state'] == 'sent'
+    settled(clinic, emulator)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="with a worker configured the scheduler only wakes it")
+@pytest.mark.fault(15)
+def test_scheduler_delivers_beside_a_dead_worker(
+        clinic, emulator, with_worker):
+    visit = clinic.visit()
+    for _ in range(5):
+        clinic.push()
+        clinic.pass_time(60)
+    assert sees(clinic, visit, 15)['state'] == 'sent'
+    settled(clinic, emulator)
+
+
+@pytest.mark.fault(62)
+def test_two_servers_run_the_scheduler(clinic, emulator, warm, start):
+    visits = [clinic.visit('AB'[n % 2]) for n in range(6)]
+    processes = [start('push'), start('push')]
+    for process in processes:
+        process.go()
+    assert [p.end() for p in processes] == [0, 0], [
+        p.errors for p in processes]
+    assert {clinic.submission(v)['state'] for v in visits} == {'sent'}
+    assert len(bundles(emulator)) == 2 + len(visits)
+    settled(clinic, emulator)
