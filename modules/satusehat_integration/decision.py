@@ -6,7 +6,6 @@ from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, fields
 from trytond.modules.clinic_rme.mixin import BranchMixin
 from trytond.pool import Pool
-from trytond.pyson import Eval
 from trytond.transaction import Transaction, without_check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
@@ -131,11 +130,6 @@ class StopAsk(ModelView):
     __name__ = 'satusehat.submission.stop.ask'
 
     notice = fields.Text("Notice", readonly=True)
-    warning = fields.Text(
-        "Warning", readonly=True,
-        states={
-            'invisible': ~Eval('warning'),
-            })
     reason = fields.Text(
         "Reason", required=True,
         help="Why it is not to be sent, for those who read the log.")
@@ -156,15 +150,12 @@ class Stop(Wizard):
     def default_ask(self, fields):
         submissions = to_stop(
             self.records, {s.id: s.state for s in self.records})
-        unknown = [s for s in submissions if s.begun_at]
-        return {
-            'notice': gettext(
-                'satusehat_integration.msg_stop_count',
-                count=len(submissions)),
-            'warning': gettext(
-                'satusehat_integration.msg_stop_begun',
-                count=len(unknown)) if unknown else None,
-            }
+        notice = gettext(
+            'satusehat_integration.msg_stop_count', count=len(submissions))
+        if unknown := [s for s in submissions if s.begun_at]:
+            notice += '\n\n' + gettext(
+                'satusehat_integration.msg_stop_begun', count=len(unknown))
+        return {'notice': notice}
 
     def transition_stop(self):
         Action = Pool().get('satusehat.submission.action')

@@ -189,7 +189,8 @@ def _notify(by_user):
 def texts(of_user):
     """Return the (label, description) that tell a user the Concerns.
 
-    The branches of one cause are told together.
+    The label is the cause: clients show the beginning of both only.  The
+    branches of one cause are told together.
     """
     def kind(concern):
         return concern.message, concern.cause
@@ -198,10 +199,10 @@ def texts(of_user):
             sorted(of_user, key=kind), key=kind):
         same = list(same)
         what, who = words(cause)
-        label = gettext(
+        told = gettext(
             f'satusehat_integration.{message}',
-            count=sum(c.visits for c in same), cause=what.rstrip('.:'))
-        found.append((label, f'{_branches(same)}. {who}'.replace(':', '.')))
+            count=sum(c.visits for c in same), branches=_branches(same))
+        found.append((what.rstrip('.:'), f'{told} {who}'.replace(':', '.')))
     return found
 
 

@@ -131,11 +131,11 @@ def test_notice_of_the_scheduler(clinic, gateway):
         Cron = Pool().get('ir.cron')
         Cron.write(Cron.search([]), {'next_call': None})
     run_scheduler(clinic)
-    labels = [
-        label for label, in clinic.read('res.notification', [], 'label')]
-    assert labels == [
-        "1 visits need an administrator: "
-        "Client ID or Secret Key of the branch refused"]
+    (label, description), = clinic.read(
+        'res.notification', [], 'label', 'description')
+    assert label == "Client ID or Secret Key of the branch refused"
+    assert description.startswith(
+        "1 visits need an administrator (Klinik A). ")
     sweep = clinic.read(
         'ir.cron.log',
         [('cron.method', '=', 'satusehat.submission|push')], 'started')

@@ -114,7 +114,7 @@ class DecisionTestCase(SatusehatTestCase):
             defaults = execute('ask')['view']['defaults']
             with self.subTest(chosen=len(chosen)):
                 self.assertIn(str(len(chosen)), defaults['notice'])
-                self.assertEqual(bool(defaults['warning']), warned)
+                self.assertEqual("Take care" in defaults['notice'], warned)
 
     def test_stopped_can_be_sent_again(self):
         id_ = self.submission()

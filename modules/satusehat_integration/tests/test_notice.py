@@ -47,10 +47,10 @@ class NoticeTestCase(WaitingTestCase):
         self.assertEqual(
             set(told), {'admin-kota', 'everything-kota', 'admin'})
         self.assertEqual(told['admin-kota'], [(
-                    "3 kunjungan belum terkirim sejak 24 jam: "
                     "Client ID/Secret Key cabang ditolak",
-                    "Klinik Kota. Minta administrator SATUSEHAT memeriksa "
-                    "keduanya di Kredensial.")])
+                    "3 kunjungan belum terkirim sejak 24 jam (Klinik Kota). "
+                    "Minta administrator SATUSEHAT memeriksa keduanya di "
+                    "Kredensial.")])
 
     def test_administrators_after_three_days(self):
         self.waiting(hours=73, state='needs_data', reason='refused')
@@ -59,9 +59,10 @@ class NoticeTestCase(WaitingTestCase):
         self.assertEqual(
             set(told), {'admin-kota', 'everything-kota', 'satusehat-kota',
                 'admin'})
-        self.assertEqual([label for label, _ in told['satusehat-kota']], [
-                "1 kunjungan belum terkirim sejak 3 hari: "
-                "SATUSEHAT menolak isi kunjungan"])
+        self.assertEqual(told['satusehat-kota'], [(
+                    "SATUSEHAT menolak isi kunjungan",
+                    "1 kunjungan belum terkirim sejak 3 hari (Klinik Kota). "
+                    "Pengiriman menunggu sampai kunjungan dikoreksi.")])
         self.assertEqual(told['admin'], told['satusehat-kota'])
 
     def test_administrators_at_once(self):
@@ -69,8 +70,10 @@ class NoticeTestCase(WaitingTestCase):
         self.give()
         told = self.told()
         self.assertEqual(set(told), {'satusehat-kota', 'admin'})
-        self.assertTrue(told['admin'][0][0].startswith(
-                "1 kunjungan perlu admin: Kunjungan ini tercatat"))
+        (label, description), = told['admin']
+        self.assertTrue(label.startswith("Kunjungan ini tercatat"))
+        self.assertTrue(description.startswith(
+                "1 kunjungan perlu admin (Klinik Kota). Minta "))
 
     def test_each_cause_once_a_day(self):
         self.waiting(state='needs_admin', reason='twin')
@@ -101,12 +104,12 @@ class NoticeTestCase(WaitingTestCase):
         told = self.told()
         label, description = told['admin'][0]
         self.assertEqual(len(told['admin']), 1)
-        self.assertTrue(label.startswith("2 kunjungan perlu admin: "))
-        self.assertTrue(
-            description.startswith("Klinik Kota, Klinik Desa. "), description)
+        self.assertTrue(label.startswith("Sertifikat"))
+        self.assertTrue(description.startswith(
+                "2 kunjungan perlu admin (Klinik Kota, Klinik Desa). "))
         self.assertEqual(len(told['satusehat-kota']), 1)
         self.assertTrue(
-            told['satusehat-desa'][0][0].startswith("1 kunjungan"))
+            told['satusehat-desa'][0][1].startswith("1 kunjungan"))
 
     def test_many_branches_are_not_all_named(self):
         same = [
@@ -115,9 +118,9 @@ class NoticeTestCase(WaitingTestCase):
                 'msg_notice_admin')
             for branch in ['kota', 'desa', 'kota', 'desa', 'kota']]
         with self.shown(language='id'):
-            (label, description), = notice.texts(same)
-        self.assertTrue(label.startswith("10 kunjungan"), label)
-        self.assertIn(", 2 cabang lain. ", description)
+            (_, description), = notice.texts(same)
+        self.assertTrue(description.startswith("10 kunjungan"), description)
+        self.assertIn(", 2 cabang lain). ", description)
 
     def test_language_of_the_user(self):
         with self.changes() as pool:
@@ -132,9 +135,9 @@ class NoticeTestCase(WaitingTestCase):
         with self.changes() as pool:
             pool.get('res.user').write([user], {'language': before})
         told = self.told()
-        self.assertTrue(told['satusehat-kota'][0][0].startswith(
-                "1 visits need an administrator: The stored data"))
-        self.assertTrue(told['admin'][0][0].startswith("1 kunjungan perlu"))
+        self.assertTrue(told['satusehat-kota'][0][1].startswith(
+                "1 visits need an administrator (Klinik Kota). "))
+        self.assertTrue(told['admin'][0][1].startswith("1 kunjungan perlu"))
 
     def test_who_is_both_is_told_once(self):
         self.waiting(hours=25, state='needs_admin', reason='twin')
@@ -157,8 +160,9 @@ class NoticeTestCase(WaitingTestCase):
         self.waiting(hours=25, next_attempt=now() - 25 * HOUR)
         self.sweep(now() - HOUR)
         self.give()
-        self.assertTrue(self.told()['admin-kota'][0][0].endswith(
-                "Pengiriman otomatis tidak berjalan"))
+        self.assertEqual(
+            self.told()['admin-kota'][0][0],
+            "Pengiriman otomatis tidak berjalan")
 
     def test_notification_opens_the_list(self):
         self.waiting(state='needs_admin', reason='twin')
