@@ -144,6 +144,8 @@ def _stopped(submission, detail):
                 time=clock(stop.create_date, submission.company)))
         if detail:
             lines.append(stop.reason)
+    elif submission.reason:
+        lines += words(submission.reason)
     if submission.begun_at:
         lines.append(gettext('satusehat_integration.msg_may_be_stored'))
     return '\n'.join(lines) or None

@@ -257,6 +257,13 @@ class ExplanationTestCase(WaitingTestCase):
         execute('stop', ask={'reason': "Salah"})
         self.assertIn("SATUSEHAT mungkin tetap menyimpan", self.told(id_)[2])
 
+    def test_nothing_was_there_to_withdraw(self):
+        self.assertEqual(
+            self.told(self.submission(state='stopped', reason='withdrawn')),
+            ["SATUSEHAT tidak menyimpan apa pun dari kunjungan ini.",
+                "Tidak ada yang perlu ditarik, Anda tidak perlu melakukan "
+                "apa-apa."])
+
     def test_versions_of_a_visit(self):
         id_ = self.submission(state='sent')
         with self.changes() as pool:
