@@ -3,6 +3,11 @@
 "Entries one by one: the rest goes, what is there is not sent again."
 
 import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from gateway import FHIR, cut, stored_cut, unauthorized
@@ -11,6 +16,7 @@ from push_items import (
     row, singly, visit_with, writes)
 from trytond.pool import Pool
 
+PROCESS = Path(__file__).with_name('push_process.py')
 ITEMS = [('POST', 'Condition')] + [('POST', 'Observation')] * 4
 
 
@@ -261,3 +267,32 @@ def test_a_sender_that_dies_at_each_write_leaves_no_twin(
     assert_whole(clinic, emulator, visit)
     assert sorted(writes(gateway)) == sorted(
         [('POST', 'Encounter'), *ITEMS, ('PUT', 'Encounter')])
+
+
+@pytest.mark.parametrize('type_', ['Encounter', 'Condition'])
+@pytest.mark.fault(5, 51)
+def test_a_sender_killed_after_an_entry_was_stored_is_made_up_for(
+        clinic, gateway, emulator, type_):
+    visit = clinic.visit()
+    clinic.write('satusehat.submission', [], {'singly': True})
+    process = subprocess.Popen(
+        [sys.executable, str(PROCESS), clinic.database, 'never'],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={
+            **os.environ, 'TRYTOND_SATUSEHAT__LOCAL_URL': gateway.url})
+
+    def kill(exchange):
+        exchange.forward()
+        process.kill()
+        exchange.cut()
+    gateway.once('POST', f'{FHIR}/{type_}', kill)
+    process.communicate('\n', timeout=120)
+    assert process.returncode == -signal.SIGKILL
+    assert len(held(emulator, type_)) == 1
+    assert row(clinic, visit)['state'] == 'sending'
+    clinic.pass_time(130)
+    clinic.push()
+    drain(clinic)
+    assert row(clinic, visit)['state'] == 'sent'
+    assert_whole(clinic, emulator, visit)
+    assert_traced(clinic, gateway)
+    assert writes(gateway).count(('POST', type_)) == 1
