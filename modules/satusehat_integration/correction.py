@@ -43,11 +43,28 @@ class CorrectionMixin:
                     ('state', '=', 'needs_data'),
                     ])
             states = held(rows)
-            for row in rows:
-                if states[row.id] == 'needs_data' and not row.begun_at:
-                    cls._end([row], 'stop', gettext(
-                            'satusehat_integration.msg_superseded',
-                            version=row.version + 1))
+            cls._give_way(
+                [row for row in rows if states[row.id] == 'needs_data'])
+
+    @classmethod
+    def give_way(cls, submissions):
+        """Stop those that were refused and have a newer version by now.
+
+        The correction was made before the platform refused what it corrects.
+        """
+        with without_check_access():
+            last = cls.next_versions({s.encounter for s in submissions})
+            cls._give_way([
+                    s for s in submissions if s.state == 'needs_data'
+                    and s.version + 1 < last[s.encounter.id]])
+
+    @classmethod
+    def _give_way(cls, rows):
+        for row in rows:
+            if not row.begun_at:
+                cls._end([row], 'stop', gettext(
+                        'satusehat_integration.msg_superseded',
+                        version=row.version + 1))
 
     @classmethod
     def withdraw(cls, encounters, reason):

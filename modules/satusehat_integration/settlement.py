@@ -127,6 +127,8 @@ def settle(results):
                     _values(result.job, result.verdict, now)))
     rows.update(to_write)
     _release([r.job for r in own if r.verdict.state == 'released'])
+    if refused := [r.job.id for r in own if r.verdict.state == 'needs_data']:
+        Submission.give_way(Submission.browse(refused))
 
 
 def _write_exchanges(results):

@@ -273,6 +273,17 @@ def test_a_refused_visit_gives_way_to_its_correction(
     assert_whole(clinic, emulator, visit)
 
 
+def test_a_visit_refused_after_its_correction_gives_way_too(
+        clinic, gateway, emulator):
+    visit = clinic.visit(code=UNKNOWN_CODE)
+    correct(clinic, visit, to_code('I10'))
+    clinic.push()
+    clinic.make_due()
+    clinic.push()
+    assert [state for state, _ in states(clinic, visit)] == ['stopped', 'sent']
+    assert set(by_code(emulator)) == {'I10'}
+
+
 @pytest.mark.parametrize('change', [to_code, instead])
 def test_a_visit_that_arrived_in_part_is_made_whole_by_its_correction(
         clinic, gateway, emulator, change):
