@@ -260,9 +260,8 @@ class ExplanationTestCase(WaitingTestCase):
     def test_nothing_was_there_to_withdraw(self):
         self.assertEqual(
             self.told(self.submission(state='stopped', reason='withdrawn')),
-            ["SATUSEHAT tidak menyimpan apa pun dari kunjungan ini.",
-                "Tidak ada yang perlu ditarik, Anda tidak perlu melakukan "
-                "apa-apa."])
+            ["SATUSEHAT tidak menyimpan data kunjungan ini.",
+                "Tidak ada yang perlu ditarik."])
 
     def test_versions_of_a_visit(self):
         id_ = self.submission(state='sent')
