@@ -2,38 +2,41 @@
 # this repository contains the full copyright notices and license terms.
 "What chaos runs have found, each made to happen for certain."
 
+import threading
+
 import pytest
 from delivery_invariants import check
-from trytond.pool import Pool
 from trytond.transaction import Transaction
 
-
-def rival(clinic, emulator, method, path):
-    "Let another sender run right after the first such request is answered"
-    met = []
-
-    def run(request, response):
-        if (request.method, request.path) == (method, path) and not met:
-            met.append(path)
-            with Transaction(new=True).start(clinic.database, 0):
-                Pool().get('satusehat.submission').push()
-        return response
-    emulator.doors.after.append(run)
-    return met
+NOT_YET = pytest.mark.xfail(
+    strict=True, reason="a place is registered twice by two senders")
 
 
-@pytest.mark.parametrize('method, path', [
-        ('GET', '/fhir-r4/v1/Organization'),
-        ('GET', '/fhir-r4/v1/Location')])
-def test_unit_and_room_are_registered_once_by_two_senders(
-        clinic, emulator, setting, method, path):
-    setting(batch_size=1, connections=1)
-    emulator.settings.index_lag = 3600
-    for _ in range(2):
-        clinic.visit()
-    met = rival(clinic, emulator, method, path)
-    clinic.push()
-    assert met, "no rival came"
+class Rival:
+    "Another sender that delivers a visit of its own, once, when it is called"
+
+    def __init__(self, clinic):
+        self._clinic, self.visit = clinic, None
+
+    def __call__(self):
+        if not self.visit:
+            self.visit = True
+            thread = threading.Thread(target=self._deliver)
+            thread.start()
+            thread.join()
+
+    def _deliver(self):
+        self.visit = self._clinic.visit()
+        self._clinic.push()
+
+
+@pytest.fixture
+def rival(clinic):
+    return Rival(clinic)
+
+
+def assert_registered_once(clinic, emulator, rival):
+    assert rival.visit not in {None, True}, "no rival came"
     written = [
         write['path'] for write in emulator.writes()
         if write['path'].endswith(('Organization', 'Location'))]
@@ -41,6 +44,41 @@ def test_unit_and_room_are_registered_once_by_two_senders(
         '/fhir-r4/v1/Location', '/fhir-r4/v1/Organization']
     assert not [
         str(v) for v in check(clinic.database, emulator, over=False)]
+
+
+@NOT_YET
+@pytest.mark.parametrize('resource_type', ['Organization', 'Location'])
+def test_place_that_a_rival_registers_meanwhile_is_registered_once(
+        clinic, emulator, rival, resource_type):
+    emulator.settings.index_lag = 3600
+    clinic.visit()
+
+    def meet(request, response):
+        if (request.method, request.path) == (
+                'GET', f'/fhir-r4/v1/{resource_type}'):
+            rival()
+        return response
+    emulator.doors.after.append(meet)
+    clinic.push()
+    assert_registered_once(clinic, emulator, rival)
+
+
+@NOT_YET
+@pytest.mark.parametrize('resource_type', ['Organization', 'Location'])
+def test_place_whose_number_is_about_to_be_kept_is_registered_once(
+        clinic, emulator, rival, monkeypatch, resource_type):
+    from trytond.modules.satusehat_integration.lookup import Lookup
+    emulator.settings.index_lag = 3600
+    clinic.visit()
+    adopt = Lookup._adopt
+
+    def meet(self, type_, *args, **kwargs):
+        if type_ == resource_type:
+            rival()
+        return adopt(self, type_, *args, **kwargs)
+    monkeypatch.setattr(Lookup, '_adopt', meet)
+    clinic.push()
+    assert_registered_once(clinic, emulator, rival)
 
 
 @pytest.mark.parametrize('after', [0, 1000])
