@@ -13,10 +13,11 @@ from trytond.tests.test_tryton import (
 from .tools import MODULE
 
 METHOD = 'satusehat.submission|push'
+NOTIFY = 'satusehat.submission|notify'
 
 
-def find_cron():
-    cron, = Pool().get('ir.cron').search([('method', '=', METHOD)])
+def find_cron(method=METHOD):
+    cron, = Pool().get('ir.cron').search([('method', '=', method)])
     return cron
 
 
@@ -85,3 +86,24 @@ class CronTestCase(unittest.TestCase):
             len(Pool().get('ir.cron').search([
                         ('method', '=', METHOD),
                         ('active', 'in', [True, False])])), 1)
+
+    @with_transaction()
+    def test_who_has_to_know_is_told_within_two_minutes(self):
+        cron = find_cron(NOTIFY)
+        self.assertTrue(cron.active)
+        self.assertEqual(
+            (cron.interval_number, cron.interval_type), (1, 'minutes'))
+        self.assertIsNone(cron.next_call)
+        self.assertEqual(cron.companies, ())
+        self.assertTrue(callable(getattr(
+                    Pool().get('satusehat.submission'), 'notify')))
+        data, = Pool().get('ir.model.data').search([
+                ('module', '=', MODULE), ('fs_id', '=', 'cron_notify')])
+        self.assertTrue(data.noupdate)
+
+    @with_transaction()
+    def test_people_are_told_of_all_companies_at_once(self):
+        currency = create_currency('IDR')
+        for name in ["A", "B"]:
+            create_company(name, currency=currency)
+        self.assertEqual(find_cron(NOTIFY).companies, ())
