@@ -95,8 +95,7 @@ class CronTestCase(unittest.TestCase):
             (cron.interval_number, cron.interval_type), (1, 'minutes'))
         self.assertIsNone(cron.next_call)
         self.assertEqual(cron.companies, ())
-        self.assertTrue(callable(getattr(
-                    Pool().get('satusehat.submission'), 'notify')))
+        self.assertTrue(callable(Pool().get('satusehat.submission').notify))
         data, = Pool().get('ir.model.data').search([
                 ('module', '=', MODULE), ('fs_id', '=', 'cron_notify')])
         self.assertTrue(data.noupdate)
