@@ -45,9 +45,20 @@ def committed(function, *args):
     for attempt in Retrying(
             retry=retry_if_exception_type(RIVALRY),
             stop=stop_after_attempt(TRIES), wait=SPREAD, reraise=True):
-        with attempt, _transaction():
+        with attempt, _transaction() as transaction:
+            _isolate(transaction)
             result = function(*args)
     return result
+
+
+def _isolate(transaction):
+    """Let what is read stay true until it is written.
+
+    SQLite begins a transaction at its first write only: two threads would
+    read the same and write one after the other.
+    """
+    if backend.name == 'sqlite' and not transaction.connection.in_transaction:
+        transaction.connection.cursor().execute('BEGIN IMMEDIATE')
 
 
 def reading():

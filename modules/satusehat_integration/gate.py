@@ -188,30 +188,33 @@ class Gate(ModelSQL):
         other at the pace of their client and of the host.
         """
         current = settings.read()
-        total = sum(counts.values())
         host = cls._slots(
-            environment, HOST, total, current.requests_per_minute_host, now)
+            environment, HOST, [0] * sum(counts.values()),
+            current.requests_per_minute_host, now)
         waits = {}
         for client_id, count in sorted(counts.items()):
-            own = cls._slots(
-                environment, client_id, count, current.requests_per_minute,
-                now)
-            waits[client_id] = [
-                max(a, b) for a, b in zip(own, host[:count], strict=True)]
+            waits[client_id] = cls._slots(
+                environment, client_id, host[:count],
+                current.requests_per_minute, now)
             del host[:count]
         return waits
 
     @classmethod
-    def _slots(cls, environment, client_id, count, limit, now):
+    def _slots(cls, environment, client_id, earliest, limit, now):
+        "Return the seconds to wait, none of them shorter than the earliest"
         if not limit:
-            return [0] * count
+            return earliest
         gate = cls.of(environment, client_id)
         interval = 60 / gate._rate(limit, now)
-        start = max(gate.paced_until or now, now)
-        gate.paced_until = start + dt.timedelta(seconds=count * interval)
+        until = max(gate.paced_until or now, now)
+        following = (until - now).total_seconds()
+        waits = []
+        for seconds in earliest:
+            waits.append(max(seconds, following))
+            following = waits[-1] + interval
+        gate.paced_until = now + dt.timedelta(seconds=following)
         gate.save()
-        wait = (start - now).total_seconds()
-        return [wait + i * interval for i in range(count)]
+        return waits
 
     def _rate(self, limit, now):
         "Return the requests per minute that the platform lately bore"
