@@ -284,6 +284,19 @@ def test_a_visit_refused_after_its_correction_gives_way_too(
     assert set(by_code(emulator)) == {'I10'}
 
 
+def test_a_visit_that_is_refused_after_its_correction_gives_way_too(
+        clinic, gateway, emulator):
+    visit = clinic.visit(code=UNKNOWN_CODE)
+    correct(clinic, visit, to_code('J00'))
+    clinic.push()
+    clinic.push()
+    assert states(clinic, visit) == [('stopped', 'refused'), SENT]
+    (action, reason, _), = actions(clinic)
+    assert (action, reason) == ('stop', "Replaced by version 2.")
+    assert [b'J00' in s.body for s in gateway.posts] == [False, True]
+    assert_whole(clinic, emulator, visit)
+
+
 @pytest.mark.parametrize('change', [to_code, instead])
 def test_a_visit_that_arrived_in_part_is_made_whole_by_its_correction(
         clinic, gateway, emulator, change):
