@@ -23,7 +23,7 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction
 
 START = dt.datetime(2026, 11, 22, 8)
-PAUSE, CAP, LEASE = 60, 900, 120
+PAUSE, CAP, LEASE = 60, 900, 500
 CLIENT, OTHER = 'client-A', 'client-B'
 SOON = st.floats(0, 30)
 
@@ -82,6 +82,7 @@ class Breaker(RuleBasedStateMachine):
         self.pauses.append(pause)
         self.probed_until = None
         assert self.state.problem == 'server_error'
+        assert self.breaker.reopens(self.state) == self.state.open_until
         assert not self.breaker.is_probing(self.state, self.now)
 
     def _succeed(self):
@@ -128,6 +129,46 @@ def test_a_breaker_keeps_to_its_definition():
             max_examples=150, stateful_step_count=60, deadline=None,
             database=None, derandomize=True, print_blob=True,
             phases=[Phase.generate, Phase.shrink]))
+
+
+def opens_at(breaker, outcomes):
+    "Return after how many outcomes, told in one moment, a breaker opens"
+    state = SimpleNamespace(
+        failures=None, recent=None, open_until=None, open_seconds=None,
+        probe_until=None, problem=None)
+    for number, comes_through in enumerate(outcomes, 1):
+        if comes_through:
+            breaker.succeed(state)
+        else:
+            breaker.fail(state, START, 'no_answer', PAUSE, CAP)
+        if state.open_until:
+            return number
+
+
+def opens_by_definition(outcomes):
+    for number in range(1, len(outcomes) + 1):
+        window = outcomes[:number][-20:]
+        if not outcomes[number - 1] and (
+                outcomes[:number][-5:] == [False] * 5
+                or (len(window) == 20 and window.count(False) >= 10)):
+            return number
+
+
+# Mostly such as come near to the half without five failures in a row
+OUTCOMES = st.lists(
+    st.sampled_from(['10', '100', '110', '1', '11', '1000', '10000']),
+    max_size=24).map(lambda parts: [p == '1' for p in ''.join(parts)])
+
+
+@settings(
+    max_examples=400, deadline=None, database=None, derandomize=True,
+    print_blob=True)
+@given(outcomes=OUTCOMES)
+def test_a_breaker_opens_at_five_in_a_row_or_half_of_twenty(outcomes):
+    from trytond.modules.satusehat_integration import breaker
+    # Successes before the first failure are not kept: nothing goes wrong
+    outcomes = outcomes[outcomes.index(False):] if False in outcomes else []
+    assert opens_at(breaker, outcomes) == opens_by_definition(outcomes)
 
 
 # Pace
