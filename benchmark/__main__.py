@@ -7,6 +7,7 @@ Sets the environment before trytond is imported.
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from importlib import import_module
@@ -37,6 +38,8 @@ def set_environment(scratch):
 def main():
     if len(sys.argv) < 2 or sys.argv[1] not in SUBJECTS:
         sys.exit(f"usage: python -m benchmark {'|'.join(SUBJECTS)} ...")
+    # A terminated run clears up as an interrupted one does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     scratch = tempfile.mkdtemp(prefix='rme-bench-')
     set_environment(scratch)
     try:

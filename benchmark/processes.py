@@ -132,3 +132,15 @@ def resident():
     "Return the resident memory of this process in kB"
     pages = int(Path('/proc/self/statm').read_text().split()[1])
     return pages * os.sysconf('SC_PAGE_SIZE') // 1024
+
+
+def starved():
+    """Return the seconds this thread was ready and had no processor.
+
+    0 where the kernel does not say.
+    """
+    try:
+        text = Path('/proc/thread-self/schedstat').read_text()
+    except OSError:
+        return 0
+    return int(text.split()[1]) / 1e9

@@ -25,7 +25,7 @@ FEWEST = 48
 COLUMNS = [
     ('database', 10), ('platform', 9), ('ms', 5), ('conn', 5), ('send', 5),
     ('R4B', 4), ('visits', 7), ('enc/s', 8), ('loop/s', 8), ('ratio', 6),
-    ('cpu ms', 7), ('http ms', 8), ('db ms', 6), ('req/visit', 10),
+    ('cpu ms', 7), ('http ms', 8), ('db ms', 6), ('starved', 7), ('req/visit', 10),
     ('MB', 6), ('not sent', 9)]
 MEMORY = [
     ('database', 10), ('conn', 5), ('visits', 7), ('MB', 8), ('enc/s', 8),
@@ -67,14 +67,19 @@ class Case:
             for name, value in options.items()}
 
 
+def server_of(name):
+    "Return the process id of the PostgreSQL server of the database"
+    (pid,), = database.query(name, 'SELECT pg_backend_pid()')
+    return parent(pid)
+
+
 class Costs:
     "The CPU seconds of the database's and the platform's processes"
 
     def __init__(self, name, child):
         self._child, self._server = child.pid, None
         if backend.name == 'postgresql':
-            (pid,), = database.query(name, 'SELECT pg_backend_pid()')
-            self._server = parent(pid)
+            self._server = server_of(name)
         self._before = self._now()
 
     def _now(self):
@@ -141,6 +146,7 @@ def _figures(results, visits):
         'cpu': 1000 * total / visits,
         'http_cpu': 1000 * (
             total - sum(r['main_cpu'] for r in results)) / visits,
+        'starved': 1000 * sum(r['starved'] for r in results) / visits,
         'resident': max(
             kilobytes for r in results for _, kilobytes in
             [*r['memory'], [0, r['resident']]]) / 1024,
@@ -190,7 +196,8 @@ def row(case, sent, rate):
         case.senders, 'on' if case.validation else 'off', sent['visits'],
         f"{sent['rate']:.1f}", f'{rate:.1f}', f"{sent['rate'] / rate:.2f}",
         f"{sent['cpu']:.1f}", f"{sent['http_cpu']:.1f}",
-        f"{sent['database_cpu']:.1f}", f"{sent['requests']:.2f}",
+        f"{sent['database_cpu']:.1f}", f"{sent['starved']:.1f}",
+        f"{sent['requests']:.2f}",
         f"{sent['resident']:.0f}",
         sent['unsent'] and f"{sent['unsent']} {sent['states']}"]
 

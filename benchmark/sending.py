@@ -3,9 +3,9 @@
 """One sender in a process of its own: python -m benchmark.sending DATABASE.
 
 Prints "ready", begins at a line of input and prints what it took as JSON:
-moments of the monotonic clock, CPU seconds, the main thread's part of them
-and samples of the memory. With --stay it goes on until its input ends;
-otherwise until nothing is due.
+moments of the monotonic clock, CPU seconds, the main thread's part of them,
+the seconds it waited for a processor, and samples of the memory. With --stay
+it goes on until its input ends; otherwise until nothing is due.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import time
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
-from .processes import resident
+from .processes import resident, starved
 
 SAMPLE = 0.25
 PAUSE = 0.25
@@ -88,11 +88,13 @@ def measured(run):
     memory = Memory()
     memory.start()
     started, cpu, own = time.monotonic(), time.process_time(), time.thread_time()
+    idle = starved()
     run()
     result = {
         'started': started, 'ended': time.monotonic(),
         'cpu': time.process_time() - cpu,
         'main_cpu': time.thread_time() - own,
+        'starved': starved() - idle,
         }
     memory.end()
     return {**result, 'memory': memory.samples, 'resident': resident()}
