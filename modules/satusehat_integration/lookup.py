@@ -168,11 +168,10 @@ class Lookup:
                 resource_type, identifier['system'], identifier['value']))
         if len(found) > 1:
             raise Halt(Verdict('needs_admin', 'place_ambiguous'))
-        if found:
-            number, = found
-        else:
-            number = self._register(
+        if not found:
+            return self._register(
                 resource_type, record, to_bytes(resource), log)
+        number, = found
         self._adopt(
             resource_type, record, number, company=self.channel.company)
         return number
@@ -181,28 +180,43 @@ class Lookup:
         for last in (False, True):
             token = self.channel.token(log)
             self.channel.wait_turn()
-            exchange = committed(self._announce, resource_type, record)
+            exchange, number = committed(
+                self._announce, resource_type, record)
+            if number:
+                return number
             answer = self.channel.post(
                 resource_type, body, token, expect=[resource_type])
+            if answer.outcome == outcomes.OK and is_id(answer.body.get('id')):
+                number = answer.body['id']
+                self._adopt(
+                    resource_type, record, number,
+                    company=self.channel.company, closing=(exchange, answer))
+                return number
             committed(_close, exchange, answer)
             if answer.outcome != outcomes.UNAUTHORIZED or last:
-                break
+                raise Halt(self._not_registered(answer))
             self.channel.drop(token)
-        if answer.outcome == outcomes.OK and is_id(answer.body.get('id')):
-            return answer.body['id']
-        raise Halt(self._not_registered(answer))
 
     def _announce(self, resource_type, record):
-        "Write the row of the request that is about to leave, return its id"
-        Exchange = Pool().get('satusehat.exchange')
+        """Write the row of the request that is about to leave.
+
+        Returns its id and, instead, the number that another sender has got
+        for the record since it was looked for.
+        """
+        pool = Pool()
+        Exchange = pool.get('satusehat.exchange')
+        Resource = pool.get('satusehat.resource')
         _claim(record)
         now = database_now()
+        place = resource_type, record
+        if known := Resource.known(self.channel.environment, [place]):
+            return None, known[place]
         self._refuse_unknown(record, now)
         exchange, = Exchange.create([{
                     **self.channel.opening(resource_type, now),
                     'record': record,
                     }])
-        return exchange.id
+        return exchange.id, None
 
     @staticmethod
     def _refuse_unknown(record, now):
@@ -233,7 +247,13 @@ class Lookup:
             state, reason, verdict.detail, verdict.delay,
             shared=SHARED.get(answer.outcome))
 
-    def _adopt(self, resource_type, record, number, company=None):
+    def _adopt(
+            self, resource_type, record, number, company=None, closing=None):
+        """Keep the number of a record.
+
+        closing is the exchange that gave it and its Answer: it is closed in
+        the same transaction, or others would see neither number nor doubt.
+        """
         try:
             committed(_adopt, {
                     'environment': self.channel.environment,
@@ -241,7 +261,7 @@ class Lookup:
                     'resource_id': number,
                     'record': record,
                     'company': company,
-                    })
+                    }, closing)
         except ResourceIdConflict:
             raise Halt(Verdict('needs_admin', 'id_conflict')) from None
 
@@ -258,7 +278,9 @@ def _claim(record):
             [table.id], [table.id], where=table.id == int(id_)))
 
 
-def _adopt(row):
+def _adopt(row, closing):
+    if closing:
+        _close(*closing)
     Pool().get('satusehat.resource').adopt([row])
 
 

@@ -28,6 +28,9 @@ _CONFIGURATION = [
     ]
 _CONFIGURATION_RULES = {20003: 'permission', 20004: 'access_class'}
 _TRANSIENT = frozenset({'transient', 'timeout', 'lock-error'})
+# Of an answer that calls itself a success: the platform's own trouble.  With
+# a status of refusal it uses the same code for data that it does not take
+_TROUBLE = _TRANSIENT | {'exception'}
 
 
 @dataclass(frozen=True)
@@ -197,6 +200,8 @@ def _success(body, problem, found, expect):
     if any(i.code == 'suppressed' for i in found):
         return outcomes.SUPPRESSED, ''
     errors = [i for i in found if i.is_error]
+    if errors and all(i.code in _TROUBLE for i in errors):
+        return outcomes.SERVER_ERROR, errors[0].code
     if errors:
         return _by_issues(errors)
     if expect and body.get('resourceType') not in expect:
