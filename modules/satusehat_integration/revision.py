@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 from trytond.pool import Pool
 
-from .committed import reading
+from .committed import committed, reading
 from .fhir import version
 from .fhir.bundle import Entry
 from .singly import absent, conclude
@@ -43,6 +43,7 @@ def bring(job):
                 step for step in version.retraction(before, known)
                 if step.entry.full_url not in {*refused, *done}))
         return conclude(walk, own)
+    committed(walk.keep_bundle)
     after = version.Version(json.loads(job.body), tuple(job.entries))
     walk.go(lambda known, refused, done: version.next_steps(
             before, after, known, refused, done))
@@ -65,7 +66,7 @@ def _earlier(job):
                 ('encounter', '=', Submission(job.id).encounter.id),
                 ('environment', '=', job.environment),
                 ('version', '<', job.version),
-                ('begun', '=', True),
+                ['OR', ('begun', '=', True), ('state', '=', 'sent')],
                 ], order=[('version', 'ASC')])
         last = max((
                 index for index, row in enumerate(rows)

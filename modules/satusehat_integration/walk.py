@@ -252,20 +252,31 @@ class Walk:
         if not self._is_held:
             raise Halt(RELEASED)
         now = database_now()
-        values = {'begun': True, 'begun_at': now, 'singly': True}
-        if job.body:
-            bundle, digest = freeze(job.body)
-            values |= {
-                'bundle': bundle,
-                'bundle_hash': digest,
-                'bundle_index': json.dumps([asdict(e) for e in job.entries]),
-                }
-        Submission.write([Submission(job.id)], values)
+        Submission.write([Submission(job.id)], {
+                'begun': True, 'begun_at': now, 'singly': True,
+                **self._bundle()})
         exchange, = Exchange.create([{
                     **job.channel.opening(step.path, now, step.method),
                     'submission': job.id,
                     }])
         return exchange.id
+
+    def keep_bundle(self):
+        "Freeze the Bundle of what may turn out to need no write"
+        Submission = Pool().get('satusehat.submission')
+        if self._is_held and (values := self._bundle()):
+            Submission.write([Submission(self.job.id)], values)
+
+    def _bundle(self):
+        job = self.job
+        if not job.body:
+            return {}
+        bundle, digest = freeze(job.body)
+        return {
+            'bundle': bundle,
+            'bundle_hash': digest,
+            'bundle_index': json.dumps([asdict(e) for e in job.entries]),
+            }
 
     def _end(self, exchange, step, answer, id_):
         "Write what the answer tells"

@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from delivery_invariants import check
 from gateway import FHIR, cut, stored_cut
 from push_items import (
-    UNKNOWN_CODE, Crash, assert_traced, assert_whole, correct, crash_at,
+    UNKNOWN_CODE, Crash, add_diagnoses, assert_traced, assert_whole, correct, crash_at,
     drain, held, instead, row, singly, to_code, versions, visit_with, writes)
 from trytond.pool import Pool
 
@@ -88,6 +89,8 @@ def test_a_correction_without_a_change_writes_nothing(
     clinic.push()
     assert states(clinic, visit) == [SENT, SENT]
     assert len(writes(gateway)) == count
+    assert (None,) not in clinic.read(
+        'satusehat.submission', [], 'bundle_hash')
 
 
 def test_a_diagnosis_that_is_gone_is_marked_as_an_error(
@@ -431,3 +434,28 @@ def test_the_version_that_was_sent_is_frozen(clinic, gateway, emulator):
     assert [b['code']['coding'][0]['code'] for b in bodies] == ['I10']
     hashes = clinic.read('satusehat.submission', [], 'bundle_hash')
     assert len(set(hashes)) == 2 and (None,) not in hashes
+
+
+def test_the_promises_hold_over_corrections_and_withdrawals(
+        clinic, gateway, emulator):
+    singly(clinic)
+    visits = [
+        delivered(clinic, 'J00', 'I10'), delivered(clinic, 'J00'),
+        visit_with(clinic, 'J00', UNKNOWN_CODE)]
+    clinic.push()
+    for visit in visits:
+        correct(clinic, visit, to_code('E11'))
+        add_diagnoses(clinic, visit, 'K30')
+        correct(clinic, visit)
+    withdraw(clinic, visits[1])
+    gateway.once('POST', f'{FHIR}/Condition', stored_cut)
+    clinic.push()
+    drain(clinic)
+    assert [states(clinic, visit)[-1] for visit in visits] == [SENT] * 3
+    # A withdrawal has no Bundle of its own
+    withdrawn, = clinic.read(
+        'satusehat.submission',
+        [('bundle_hash', '=', None), ('state', '=', 'sent')], 'id')
+    assert [tuple(v) for v in check(clinic.database, emulator)] == [
+        ('I3', f'satusehat.submission,{withdrawn[0]}',
+            'is sent without a Bundle')]
