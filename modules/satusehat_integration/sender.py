@@ -17,7 +17,7 @@ from trytond import backend
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
-from . import claim, settlement
+from . import claim, report, settlement
 from .channel import Channel
 from .committed import committed, working_for
 from .delivery import (
@@ -26,7 +26,7 @@ from .gate import HOST, database_now
 from .lookup import Lookup, needed
 from .platform import settings
 from .settlement import Result
-from .verdict import RELEASED, Halt, Verdict
+from .verdict import OF_HOST, RELEASED, Halt, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +52,7 @@ class Sender:
         self._busy = Counter()
         self._probes = set()
         self._troubled = {}
+        self._problems = Counter()
         self._is_stuck = False
         self._has_tried_alone = False
 
@@ -282,6 +283,11 @@ class Sender:
                 return
             self._park(results[0].job, e)
         self.counts.update(r.verdict.state for r in results)
+        self._problems.update(
+            (r.job.environment,
+                None if r.verdict.shared == OF_HOST else r.job.company,
+                r.verdict.reason)
+            for r in results if r.verdict.shared)
 
     @staticmethod
     def _park(job, error):
@@ -322,10 +328,11 @@ class Sender:
 
     def _report(self):
         if self.counts['claimed']:
-            logger.info(
-                "push: %s in %.1f s", ', '.join(
-                    f'{count} {name}' for name, count in self.counts.items()
-                    if count), time.monotonic() - self._started)
+            logger.info(report.summary(
+                    self.counts, time.monotonic() - self._started))
+        for (environment, company, reason), count in self._problems.items():
+            logger.warning(report.problem(
+                    environment, company, reason, count))
 
 
 def _ask(database, job):

@@ -30,6 +30,7 @@ STATES = [
     ('sent', "Sent"),
     ('stopped', "Stopped"),
     ]
+ENDED = ['sent', 'stopped']
 UNSENT = ['pending', 'checking', 'waiting']
 QUEUE = 'satusehat'
 RESENDABLE = ['needs_data', 'needs_admin', 'stopped', 'waiting']
@@ -108,6 +109,9 @@ class Submission(CorrectionMixin, ModelSQL, ModelView):
                     where=t.state == 'sending'),
                 Index(t, (t.company, Index.Equality()),
                     (t.state, Index.Equality(cardinality='low'))),
+                Index(t, (t.state, Index.Equality(cardinality='low')),
+                    where=t.state.in_(
+                        [state for state, _ in STATES if state not in ENDED])),
                 Index(t, (t.claim, Index.Equality(cardinality='high')),
                     where=t.claim != Null),
                 })
