@@ -193,7 +193,7 @@ def _check_person(case, row):
 
 def _check_sent(case, row):
     entries = delivery_records.entries(row)
-    if not entries:
+    if not entries and row.version == 1:
         yield _submission(row), "is sent without a Bundle"
     for entry in entries:
         name = f'{entry["resource_type"]} {entry["value"]}'
