@@ -116,6 +116,11 @@ class World:
         "Whether the gateway has something to do"
         return bool(self.gateway._once)
 
+    @property
+    def is_late(self):
+        "Whether a request is still on its way that nobody waits for"
+        return bool(self._late)
+
     def start(self, index_lag=0, singly=(), **settings):
         """Forget everything: an empty outbox and a new platform.
 
@@ -277,7 +282,8 @@ class World:
         return [
             violation for violation in found
             if not _tells_what_to_correct(violation)
-            and not _is_silent(violation, silent)]
+            and not _is_silent(violation, silent)
+            and not _is_of_earlier_version(violation, records)]
 
     def _without_bundle(self):
         """Return the names of the versions that need no Bundle.
@@ -313,6 +319,17 @@ def _is_silent(violation, silent):
     return (
         violation.record in silent
         and violation.problem == "is sent without a Bundle")
+
+
+def _is_of_earlier_version(violation, records):
+    "Whether it is about a diagnosis that a correction has removed since"
+    return (
+        violation.invariant == 'I4'
+        and violation.problem.endswith("which is not here")
+        and any(
+            f'stands for {entry["value"]},' in violation.problem
+            for row in records.submissions
+            for entry in delivery_invariants.delivery_records.entries(row)))
 
 
 def _move(cursor, model, names, back):

@@ -18,7 +18,6 @@ from hypothesis.stateful import (
     RuleBasedStateMachine, initialize, invariant, rule,
     run_state_machine_as_test)
 from push_clinic import create_database, drop_database
-from trytond import backend
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
@@ -276,6 +275,18 @@ def test_no_minute_has_more_than_the_rate_of_the_host(
 @LIVES
 @given(reservations=RESERVATIONS, own=st.integers(2, 40),
     host=st.integers(2, 60))
+def test_the_host_does_not_loosen_the_rate_of_a_client(
+        gate, reservations, own, host):
+    line = Line(
+        gate, requests_per_minute=own, requests_per_minute_host=host)
+    reserve_all(line, reservations)
+    assert_within(line.left[CLIENT], own)
+    assert_within(line.left[OTHER], own)
+
+
+@LIVES
+@given(reservations=RESERVATIONS, own=st.integers(2, 40),
+    host=st.integers(2, 60))
 def test_nobody_leaves_before_either_limit_lets_go(
         gate, reservations, own, host):
     both, client, all_ = (
@@ -366,8 +377,6 @@ def test_the_other_client_keeps_its_pace(gate, times):
     assert second - first == pytest.approx(0.2)
 
 
-@pytest.mark.skipif(
-    backend.name == 'sqlite', reason="SQLite is for one sender")
 def test_two_senders_at_once_get_no_moment_twice(database, setting):
     from trytond.modules.satusehat_integration.committed import (
         committed, working_for)
