@@ -243,8 +243,10 @@ class Lookup:
         state, reason = verdict.state, verdict.reason
         if state == 'needs_data':
             state, reason = 'needs_admin', 'place_refused'
+        # What the platform has and does not show yet is not asked at once
+        delay = verdict.delay or None
         return Verdict(
-            state, reason, verdict.detail, verdict.delay,
+            state, reason, verdict.detail, delay,
             shared=SHARED.get(answer.outcome))
 
     def _adopt(
