@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from matrix_clinic import bundles, drain, sees, settled
+from matrix_clinic import drain, sees, settled
 from push_clinic import UNKNOWN_NIK
 from trytond import backend
 
