@@ -359,6 +359,19 @@ def test_a_visit_that_arrived_is_marked_as_an_error(
 
 
 @pytest.mark.fault(57)
+def test_a_visit_whose_diagnosis_was_refused_is_withdrawn(
+        clinic, gateway, emulator):
+    visit = delivered(clinic, 'J00')
+    correct(clinic, visit, instead(UNKNOWN_CODE))
+    clinic.push()
+    assert states(clinic, visit)[-1] == ('needs_data', 'partly')
+    withdraw(clinic, visit)
+    clinic.push()
+    assert states(clinic, visit)[-1] == SENT
+    encounter, = held(emulator, 'Encounter')
+    assert encounter['status'] == 'entered-in-error'
+
+
 def test_a_visit_on_its_way_is_marked_once_it_has_arrived(
         clinic, gateway, emulator):
     gateway.once('POST', FHIR, stored_cut)

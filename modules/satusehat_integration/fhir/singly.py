@@ -100,7 +100,8 @@ def stored_diagnoses(encounter, known):
 def is_diagnosed(encounter):
     "Tell whether an Encounter has a discharge diagnosis."
     return any(
-        row['use'] == concept(*DISCHARGE) for row in encounter['diagnosis'])
+        row['use'] == concept(*DISCHARGE)
+        for row in encounter.get('diagnosis', []))
 
 
 def identified(resource, entry, entries, known):

@@ -114,7 +114,13 @@ def in_error(resource):
 def _diagnosed(resource, known):
     if resource['resourceType'] != 'Encounter':
         return resource
-    return {**resource, 'diagnosis': stored_diagnoses(resource, known)}
+    rows = stored_diagnoses(resource, known)
+    # An empty list is no FHIR
+    return {
+        **{key: value for key, value in resource.items()
+            if key != 'diagnosis'},
+        **({'diagnosis': rows} if rows else {}),
+        }
 
 
 def _new(after, known, settled):
