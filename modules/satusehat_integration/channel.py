@@ -27,6 +27,8 @@ MOST_PAGES = 100
 # The host's own faults, which count against it
 HOST_FAULTS = {
     outcomes.UNREACHABLE, outcomes.SERVER_ERROR, outcomes.NO_ANSWER}
+# Threads of one process ask one after the other: all want the host's row
+TURNS = threading.Lock()
 # A write that was judged by its content: the client may write
 HEARD = {outcomes.OK, outcomes.REFUSED, outcomes.DUPLICATE}
 
@@ -183,7 +185,9 @@ class Channel:
     def wait_turn(self):
         "Wait until one more request fits into the pace"
         if self._is_paced:
-            time.sleep(committed(self._turn))
+            with TURNS:
+                seconds = committed(self._turn)
+            time.sleep(seconds)
 
     def _turn(self):
         Gate = Pool().get('satusehat.gate')

@@ -37,7 +37,7 @@ class Encounter(ResourceIdMixin, metaclass=PoolMeta):
         pool = Pool()
         Submission = pool.get('satusehat.submission')
         super().finish(encounters)
-        Submission.enqueue(encounters)
+        Submission.enqueue(encounters, first=True)
 
     @classmethod
     def get_satusehat(cls, encounters, names):

@@ -19,6 +19,8 @@ from .platform import settings
 HOST = ''
 # The rate grows again by this factor in each minute without refusal
 RECOVERY = 1.05
+# Seconds that one may have to wait for others, at a usual pace
+HORIZON = 50
 
 
 def database_now():
@@ -207,7 +209,9 @@ class Gate(ModelSQL):
         gate = cls.of(environment, client_id)
         interval = 60 / gate._rate(limit, now)
         until = max(gate.paced_until or now, now)
-        following = (until - now).total_seconds()
+        # Further ahead it is a moment of a clock that was put back since
+        following = min(
+            (until - now).total_seconds(), max(HORIZON, 100 * interval))
         waits = []
         for seconds in earliest:
             waits.append(max(seconds, following))

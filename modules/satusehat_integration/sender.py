@@ -18,7 +18,7 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction
 
 from . import claim, report, settlement
-from .channel import Channel
+from .channel import TURNS, Channel
 from .committed import committed, working_for
 from .delivery import (
     build_bundle, guarded, is_ready, job_of, judge, scout, send, unforeseen)
@@ -158,9 +158,17 @@ class Sender:
         "Bring the job as far as it goes without asking the platform"
         verdict = guarded(self._build, job, 'needs_admin')
         if verdict:
+            self._meet(job, verdict)
+            self._note()
             self._settle([Result(job, verdict)])
         else:
             self._ready.append(job)
+
+    @staticmethod
+    def _meet(job, verdict):
+        "Tell the breaker of a fault that is not the visit's, before others go"
+        if verdict.shared and job.channel:
+            job.channel.note_shared(verdict)
 
     def _build(self, job):
         if job.is_damaged:
@@ -216,9 +224,10 @@ class Sender:
             for name in [HOST, job.channel.client_id])
 
     def _freeze(self, jobs):
-        waits = (
-            committed(settlement.reserve, jobs) if self._is_paced
-            else [0] * len(jobs))
+        waits = [0] * len(jobs)
+        if self._is_paced:
+            with TURNS:
+                waits = committed(settlement.reserve, jobs)
         frozen = committed(settlement.freeze, jobs)
         for job, seconds in zip(jobs, waits, strict=True):
             if job in frozen:
@@ -245,6 +254,7 @@ class Sender:
             elif verdict is None:
                 self._send_again(job, answer)
             else:
+                self._meet(job, verdict)
                 self._landed.append(Result(job, verdict, answer))
         self._note()
         self._launch()
@@ -268,10 +278,6 @@ class Sender:
         """
         if not results:
             return
-        for result in results:
-            if result.verdict.shared and result.job.channel:
-                result.job.channel.note_shared(result.verdict)
-        self._note()
         try:
             committed(settlement.settle, results)
         except backend.DatabaseOperationalError:
@@ -338,7 +344,11 @@ class Sender:
 def _ask(database, job):
     "Ask the platform for what the job needs, in a thread"
     with working_for(database):
-        return guarded(scout, job, 'needs_admin'), None
+        try:
+            return guarded(scout, job, 'needs_admin'), None
+        except backend.DatabaseOperationalError:
+            # Others were first each time: no reason to stop them all
+            return RELEASED, None
 
 
 def _send(database, job, seconds):
@@ -356,7 +366,5 @@ def _send(database, job, seconds):
             return unforeseen(job, e, 'checking'), None
         try:
             return judge(job, answer), answer
-        except backend.DatabaseOperationalError:
-            raise
         except Exception as e:
             return unforeseen(job, e, 'checking'), None

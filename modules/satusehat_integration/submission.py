@@ -2,6 +2,8 @@
 # this repository contains the full copyright notices and license terms.
 "The outbox: one row for each version of a finished visit."
 
+import datetime as dt
+
 import trytond.config as config
 from sql import Null
 from trytond.i18n import gettext
@@ -178,19 +180,23 @@ class Submission(CorrectionMixin, ModelSQL, ModelView):
             ]
 
     @classmethod
-    def enqueue(cls, encounters, in_error=False):
+    def enqueue(cls, encounters, in_error=False, first=False):
         """Write the rows of finished encounters, in their transaction.
 
         The first version of each, or the next one where there is one
         already; returns the rows.  With in_error, or for an encounter that
-        was entered in error, the version only tells the platform so.
+        was entered in error, the version only tells the platform so.  first
+        insists that there is none yet: of two that finish a visit at the
+        same time the second one fails.
 
         Never fails for a reason that lies with the platform: without
         credential, environment or number the row waits.
         """
         rows = []
         cls.supersede(encounters)
-        versions = cls.next_versions(encounters)
+        versions = (
+            {e.id: 1 for e in encounters} if first
+            else cls.next_versions(encounters))
         for encounter, data in zip(
                 encounters, snapshots(encounters, in_error), strict=True):
             snapshot, digest = freeze(data)
@@ -240,12 +246,24 @@ class Submission(CorrectionMixin, ModelSQL, ModelView):
         Writes nothing in the transaction of the scheduler.
         """
         from .sender import Sender
-        if has_worker():
-            waiting = cls.search([('state', 'in', DUE)], limit=1)
-            for _ in range(settings.read().senders):
-                cls.wake(waiting)
-        else:
+        if not has_worker() or cls._is_worker_dead():
             Sender().run()
+            return
+        waiting = cls.search([('state', 'in', DUE)], limit=1)
+        for _ in range(settings.read().senders):
+            cls.wake(waiting)
+
+    @classmethod
+    def _is_worker_dead(cls):
+        "Whether nobody took a task within a minute"
+        pool = Pool()
+        Queue = pool.get('ir.queue')
+        return bool(Queue.search([
+                    ('name', '=', QUEUE),
+                    ('dequeued_at', '=', None),
+                    ('enqueued_at', '<',
+                        dt.datetime.now() - dt.timedelta(minutes=1)),
+                    ], limit=1))
 
     @classmethod
     def wake(cls, submissions):

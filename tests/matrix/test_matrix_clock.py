@@ -56,8 +56,6 @@ def test_date_of_the_future_is_refused_and_sent_when_it_is_past(
     settled(clinic, emulator)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the pace keeps a moment of the clock before the jump")
 @pytest.mark.fault(53)
 def test_jump_back_does_not_keep_a_sender_waiting(
         clinic, emulator, setting, shifted):

@@ -157,9 +157,6 @@ def test_stopped_process_that_goes_on(
     settled(clinic, emulator)
 
 
-@pytest.mark.xfail(
-    backend.name == 'sqlite', strict=False,
-    reason="who loses the race makes a second version")
 @pytest.mark.fault(64)
 def test_finish_pressed_by_two_at_once(clinic, emulator):
     visit = clinic.visit(finish=False)

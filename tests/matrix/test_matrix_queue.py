@@ -73,15 +73,16 @@ def test_scheduler_delivers_without_a_worker(clinic, emulator):
     settled(clinic, emulator)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="with a worker configured the scheduler only wakes it")
 @pytest.mark.fault(15)
 def test_scheduler_delivers_beside_a_dead_worker(
         clinic, emulator, with_worker):
     visit = clinic.visit()
-    for _ in range(5):
+    for _ in range(2):
         clinic.push()
         clinic.pass_time(60)
+        clinic.write('ir.queue', [], {
+                'enqueued_at': dt.datetime.now() - dt.timedelta(seconds=61)})
+    clinic.push()
     assert sees(clinic, visit, 15)['state'] == 'sent'
     settled(clinic, emulator)
 

@@ -415,7 +415,7 @@ def test_refused_visit_sent_again_is_built_anew_and_looked_for(
     clinic.resend(visit)
     clinic.push()
     assert_held_once(clinic, emulator, visit)
-    assert len(looks(gateway)) == 1
+    assert len(looks(gateway)) == 2, "after the refusal and before it went"
     assert clinic.submission(visit)['bundle_hash'] == first
     assert clinic.read('satusehat.submission.action', [], 'action', 'reason'
         ) == [('resend', "Sudah diperbaiki")]

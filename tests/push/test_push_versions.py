@@ -358,7 +358,6 @@ def test_a_visit_that_arrived_is_marked_as_an_error(
     assert_traced(clinic, gateway)
 
 
-@pytest.mark.fault(57)
 def test_a_visit_whose_diagnosis_was_refused_is_withdrawn(
         clinic, gateway, emulator):
     visit = delivered(clinic, 'J00')
@@ -372,6 +371,7 @@ def test_a_visit_whose_diagnosis_was_refused_is_withdrawn(
     assert encounter['status'] == 'entered-in-error'
 
 
+@pytest.mark.fault(57)
 def test_a_visit_on_its_way_is_marked_once_it_has_arrived(
         clinic, gateway, emulator):
     gateway.once('POST', FHIR, stored_cut)
