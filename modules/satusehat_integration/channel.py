@@ -20,7 +20,7 @@ from .platform import settings
 from .platform.settings import FHIR, OAUTH2, ConfigurationError, base_url
 from .verdict import (
     OF_CLIENT, OF_HOST, RELEASED, SHARED, THROTTLE_PAUSE, Halt,
-    Verdict, of_read)
+    Verdict, of_read, reason_of)
 
 FETCHING = 'token_pending'
 MOST_PAGES = 100
@@ -152,7 +152,7 @@ class Channel:
         else:
             gate.close(
                 max(answer.retry_after or 0, settings.read().token_pause),
-                now, answer.outcome)
+                now, reason_of(answer))
         gate.save()
 
     def drop(self, value):
@@ -252,7 +252,7 @@ class Channel:
         against the host.
         """
         if answer.outcome in HOST_FAULTS:
-            self.pulses.append((HOST, answer.outcome, False))
+            self.pulses.append((HOST, reason_of(answer), False))
         elif SHARED.get(answer.outcome) != OF_HOST:
             self.pulses.append((HOST, None, False))
         if answer.method != 'GET' and answer.outcome in HEARD and (

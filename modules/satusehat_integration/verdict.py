@@ -81,7 +81,7 @@ def of_read(answer):
     if answer.outcome == outcomes.THROTTLED:
         return _throttled(answer)
     if answer.outcome in PASSING:
-        return Verdict('waiting', answer.outcome, words(answer))
+        return Verdict('waiting', reason_of(answer), words(answer))
     return Verdict(
         'needs_admin', answer.outcome, words(answer),
         shared=SHARED.get(answer.outcome))
@@ -112,10 +112,15 @@ def of_write(answer):
     if unknown:
         return Verdict('checking', answer.outcome, begun=True)
     if answer.outcome in PASSING:
-        return Verdict('waiting', answer.outcome, begun=False)
+        return Verdict('waiting', reason_of(answer), begun=False)
     return Verdict(
         'needs_admin', answer.outcome, words(answer), begun=False,
         shared=_of_write(answer))
+
+
+def reason_of(answer):
+    "Return why the platform is not there, a name not found by itself"
+    return 'name_not_found' if answer.reason == 'dns' else answer.outcome
 
 
 def _of_write(answer):
