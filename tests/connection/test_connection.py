@@ -204,7 +204,7 @@ def test_changed_key(administrator, emulator, setting):
     setting(encryption_keys=Fernet.generate_key().decode())
     success, text = administrator.press()
     assert not success
-    assert "Enter the Secret Key again" in text
+    assert "has to enter the Secret Key again" in text
 
 
 @pytest.mark.parametrize('url', ['', 'http://192.0.2.1', 'ftp://127.0.0.1'])

@@ -131,8 +131,6 @@ def test_error_with_a_good_status(clinic, emulator, warm, stored):
     if not stored:
         assert submission['state'] != 'sent'
         assert clinic.encounter_id(visit) is None
-    if submission['state'] == 'needs_data':
-        clinic.resend(visit)
     drain(clinic)
     assert clinic.submission(visit)['state'] == 'sent'
     assert len(emulator.store.find('Encounter')) == 3
