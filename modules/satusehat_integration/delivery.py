@@ -34,7 +34,7 @@ TURN_MARGIN = 5
 TOO_LARGE = 413
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     "A claimed submission as plain data"
     id: int
