@@ -64,9 +64,7 @@ class Channel:
             self.organization_id = credential.organization_id
             self.client_id = credential.client_id
             self._secret = credential.client_secret_encrypted
-        self._is_paced = any([
-                settings.read().requests_per_minute,
-                settings.read().requests_per_minute_host])
+        self._is_paced = settings.read().is_paced
         self.client, self._problem = None, None
         try:
             self.client = Client(base_url(environment))

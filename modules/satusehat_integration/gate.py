@@ -128,10 +128,6 @@ class Gate(ModelSQL):
             self.blocked_until = until
             self.problem = problem
 
-    @property
-    def is_host(self):
-        return not self.client_id
-
     def allows(self, now):
         "Return how many may be sent: 0, 1 to find out, None for no limit"
         if self.is_closed(now) or breaker.is_open(self, now):

@@ -225,7 +225,7 @@ class Sender:
 
     def _freeze(self, jobs):
         waits = [0] * len(jobs)
-        if self._is_paced:
+        if self.settings.is_paced:
             with TURNS:
                 waits = committed(settlement.reserve, jobs)
         frozen = committed(settlement.freeze, jobs)
@@ -234,11 +234,6 @@ class Sender:
                 self._fly(job, _send, seconds)
             else:
                 self._busy[job.line] -= 1
-
-    @property
-    def _is_paced(self):
-        return (self.settings.requests_per_minute
-            or self.settings.requests_per_minute_host)
 
     def _fly(self, job, step, *args):
         self._flying[self._pool.submit(step, self.database, job, *args)] = job

@@ -70,6 +70,11 @@ class Settings:
     total_timeout: float = _option(60.0, 0.001)
     validate_r4b: int = _option(1, 0)
 
+    @property
+    def is_paced(self):
+        "Whether requests have to wait for their turn."
+        return bool(self.requests_per_minute or self.requests_per_minute_host)
+
 
 def read():
     """Return the Settings in force now.
