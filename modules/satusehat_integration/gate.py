@@ -53,6 +53,11 @@ class Gate(ModelSQL):
     paced_until = fields.Timestamp("Paced until")
     rate = fields.Float("Rate")
     rate_at = fields.Timestamp("Rate at")
+    clock_skew = fields.Float(
+        "Clock Skew",
+        help="Seconds from this server's clock to the platform's, empty "
+        "while they agree.")
+    clock_skew_at = fields.Timestamp("Clock Skew at")
 
     @classmethod
     def __setup__(cls):
@@ -272,4 +277,4 @@ class Gate(ModelSQL):
 _STATE = [
     'token_encrypted', 'token_until', 'blocked_until', 'problem', 'failures',
     'recent', 'open_until', 'open_seconds', 'probe_until', 'paced_until',
-    'rate', 'rate_at']
+    'rate', 'rate_at', 'clock_skew', 'clock_skew_at']
