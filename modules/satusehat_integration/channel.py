@@ -18,6 +18,7 @@ from .platform import token as tokens
 from .platform.client import Client
 from .platform import settings
 from .platform.settings import FHIR, OAUTH2, ConfigurationError, base_url
+from .skew import Clock
 from .verdict import (
     OF_CLIENT, OF_HOST, RELEASED, SHARED, THROTTLE_PAUSE, Halt,
     Verdict, of_read, reason_of)
@@ -64,6 +65,7 @@ class Channel:
             self.organization_id = credential.organization_id
             self.client_id = credential.client_id
             self._secret = credential.client_secret_encrypted
+            self._clock = Clock(environment)
         self._is_paced = settings.read().is_paced
         self.client, self._problem = None, None
         try:
@@ -249,6 +251,7 @@ class Channel:
         Whoever answers is there: only silence and its own errors count
         against the host.
         """
+        self._clock.compare(answer)
         if answer.outcome in HOST_FAULTS:
             self.pulses.append((HOST, reason_of(answer), False))
         elif SHARED.get(answer.outcome) != OF_HOST:

@@ -30,6 +30,18 @@ def summary(counts, seconds):
         f"{counts.get('requests', 0)} requests in {seconds:.1f} s")
 
 
+def clock(environment, seconds):
+    """Return one line about this server's clock beside the platform's.
+
+    seconds is the platform's minus ours, None where they agree.
+    """
+    where = f"SATUSEHAT {environment}: this server's clock"
+    if seconds is None:
+        return f"{where} agrees with the platform's again"
+    way = "behind" if seconds > 0 else "ahead of"
+    return f"{where} is {abs(seconds) / 60:.0f} minutes {way} the platform's"
+
+
 def problem(environment, branch, reason, count):
     """Return one line about why a branch, or the host, is not sent for.
 
