@@ -12,6 +12,7 @@ from trytond.transaction import without_check_access
 
 from .gate import database_now
 from .hold import HELD, MET, holds
+from .skew import minutes, skews
 
 UNDERWAY = ['pending', 'checking', 'waiting']
 PATIENCE = dt.timedelta(minutes=5)
@@ -65,13 +66,24 @@ def explain(submissions, detail=True):
     now = database_now()
     sweep = last_sweep() if any(
         s.state in UNDERWAY for s in submissions) else None
+    fast = {
+        environment: minutes(seconds)
+        for environment, seconds in skews(now).items() if seconds < 0
+        } if any(_may_be_early(s) for s in submissions) else {}
     return {
         s.id: _explain(
             s, detail,
             held.get((s.company.id, s.environment))
             if waits_for_hold(s) else None,
-            sweep, now)
+            sweep, now,
+            fast.get(s.environment) if _may_be_early(s) else None)
         for s in submissions}
+
+
+def _may_be_early(submission):
+    "Whether a clock that is fast may be why it was refused"
+    return (submission.state == 'needs_data'
+        and submission.reason in {'refused', 'partly'})
 
 
 def waits_for_hold(submission):
@@ -80,7 +92,7 @@ def waits_for_hold(submission):
         submission.state == MET and submission.next_attempt is not None)
 
 
-def _explain(submission, detail, hold, sweep, now):
+def _explain(submission, detail, hold, sweep, now, fast):
     if submission.state in {'sent', 'sending'}:
         return None
     if submission.state == 'stopped':
@@ -107,6 +119,9 @@ def _explain(submission, detail, hold, sweep, now):
             ]
         if submission.state == 'needs_admin' and not until:
             lines.append(gettext('satusehat_integration.msg_then_resend'))
+    if fast:
+        lines.append(gettext(
+                'satusehat_integration.msg_clock_fast', minutes=fast))
     if stalled:
         lines.append(_stalled(submission, sweep))
     return '\n'.join(filter(None, lines))

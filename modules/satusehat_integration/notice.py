@@ -18,6 +18,7 @@ from .explanation import last_sweep, words
 from .gate import database_now
 from .hold import moment
 from .oversight import UNSENT, cause_of, unsent
+from .skew import minutes, skews
 
 logger = logging.getLogger(__name__)
 
@@ -34,12 +35,16 @@ NAMED = 3
 
 @dataclass(frozen=True)
 class Concern:
-    "What one audience of one branch is told: so many visits, for this cause"
+    """What one audience of one branch is told, for this cause.
+
+    So many visits wait, or the clock is wrong by so many minutes.
+    """
     audience: str
     company: int
     cause: str
     visits: int
     message: str
+    minutes: int = 0
 
 
 class Notice(ModelSQL):
@@ -129,7 +134,22 @@ def concerns(now):
             found.setdefault(
                 (audience, company, cause),
                 Concern(audience, company, cause, visits, message))
-    return list(found.values())
+    return list(found.values()) + _clocks(now)
+
+
+def _clocks(now):
+    "Return the Concerns of a clock that differs from the platform's"
+    differing = skews(now)
+    Company = Pool().get('company.company')
+    return [
+        Concern(
+            'administrators', company.id, 'clock', 0,
+            'msg_notice_clock_slow'
+            if differing[company.satusehat_environment] > 0
+            else 'msg_notice_clock_fast',
+            minutes(differing[company.satusehat_environment]))
+        for company in Company.search([
+                ('satusehat_environment', 'in', list(differing))])]
 
 
 def _groups(now, before=None, states=UNSENT):
@@ -201,7 +221,8 @@ def texts(of_user):
         what, who = words(cause)
         told = gettext(
             f'satusehat_integration.{message}',
-            count=sum(c.visits for c in same), branches=_branches(same))
+            count=sum(c.visits for c in same),
+            minutes=max(c.minutes for c in same), branches=_branches(same))
         found.append((what.rstrip('.:'), f'{told} {who}'.replace(':', '.')))
     return found
 

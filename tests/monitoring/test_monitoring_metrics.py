@@ -203,6 +203,18 @@ def test_pause_of_a_branch(watched):
     assert paused('A', '10000004') == 0
 
 
+def test_clock_of_this_server(watched):
+    name = key('satusehat_clock_skew_seconds', environment='local')
+    assert watched.metrics()[name] == 0
+    watched.gates({
+            'environment': 'local', 'client_id': '', 'clock_skew': -600.0,
+            'clock_skew_at': now() - dt.timedelta(hours=2)})
+    assert watched.metrics()[name] == -600
+    watched.write('satusehat.gate', [], {
+            'clock_skew_at': now() - dt.timedelta(hours=25)})
+    assert watched.metrics()[name] == 0
+
+
 def test_gate_of_a_client_that_is_gone(watched):
     watched.gates({
             'environment': 'local', 'client_id': 'canary-client',

@@ -30,6 +30,7 @@ LABELS = {
     'satusehat_breaker_open': {
         'scope', 'branch', 'organization', 'environment'},
     'satusehat_paused': {'scope', 'branch', 'organization', 'environment'},
+    'satusehat_clock_skew_seconds': {'environment'},
     'satusehat_requests': {
         'environment', 'method', 'resource_type', 'outcome'},
     'satusehat_refusals': {'environment', 'resource_type', 'rule'},

@@ -18,6 +18,7 @@ from prometheus_client.exposition import choose_encoder
 from trytond.pool import Pool
 
 from ..gate import HOST, database_now
+from ..skew import skews
 from . import readings
 from .tally import LIMITS, NO_DURATION, NO_RULE, OTHER_RULE
 
@@ -67,6 +68,7 @@ def families():
         "When a request to the platform was last noted, 0 for never",
         readings.last_request())
     yield from gate_families(readings.gates(now), branches)
+    yield clock_family(skews(now), branches)
     yield from tally_families(Pool().get('satusehat.exchange.tally').totals())
 
 
@@ -120,6 +122,17 @@ def gate_families(gates, branches):
         is_paused.add_metric(place, gate.is_paused)
     yield is_open
     yield is_paused
+
+
+def clock_family(differing, branches):
+    "Return how far this server's clock is from that of each host"
+    family = GaugeMetricFamily(
+        'satusehat_clock_skew_seconds',
+        "The platform's clock minus that of the server that sends, "
+        "0 within two minutes", labels=['environment'])
+    for environment in sorted({b.environment for b in branches}):
+        family.add_metric([environment], differing.get(environment, 0))
+    return family
 
 
 def tally_families(totals):

@@ -210,6 +210,23 @@ class ExplanationTestCase(WaitingTestCase):
         self.assertEqual(
             self.told(id_)[0], "SATUSEHAT menolak isi kunjungan.")
 
+    def test_refused_while_the_clock_is_fast(self):
+        ids = [
+            self.submission(state='needs_data', reason=reason)
+            for reason in ['refused', 'patient_not_found']]
+        self.gate(client_id='', clock_skew=-600.0, clock_skew_at=now())
+        self.assertEqual(
+            self.told(ids[0])[-1],
+            "Jam server terlalu cepat 10 menit sehingga waktu kunjungan bisa "
+            "dianggap di masa depan. Minta pengelola server menyetel jam "
+            "server, lalu kirim ulang.")
+        self.assertNotIn("Jam server", ' '.join(self.told(ids[1])))
+
+    def test_refused_while_the_clock_is_slow(self):
+        id_ = self.submission(state='needs_data', reason='refused')
+        self.gate(client_id='', clock_skew=600.0, clock_skew_at=now())
+        self.assertNotIn("Jam server", ' '.join(self.told(id_)))
+
     def test_sweep_that_does_not_run(self):
         id_ = self.submission(next_attempt=soon(-20)[0])
         moment, clock = soon(-12)

@@ -155,6 +155,38 @@ class NoticeTestCase(WaitingTestCase):
         self.assertEqual(len(self.told()['satusehat-kota']), 1)
         self.assertEqual(len(self.told()['admin-kota']), 1)
 
+    def differ(self, seconds, hours=0, environment='staging'):
+        self.gate(
+            client_id='', environment=environment, clock_skew=seconds,
+            clock_skew_at=now() - hours * HOUR)
+
+    def test_clock_that_is_slow(self):
+        self.differ(612.4)
+        self.give()
+        self.give()
+        told = self.told()
+        self.assertEqual(
+            set(told), {'satusehat-kota', 'satusehat-desa', 'admin'})
+        self.assertEqual(told['satusehat-kota'], [(
+                    "Jam server tidak sama dengan jam SATUSEHAT",
+                    "Jam server terlambat 10 menit (Klinik Kota). "
+                    "Minta pengelola server menyetel jam server.")])
+        self.assertEqual(len(told['admin']), 1)
+        self.assertIn("(Klinik Kota, Klinik Desa)", told['admin'][0][1])
+
+    def test_clock_that_is_fast(self):
+        self.differ(-600.0)
+        self.give()
+        self.assertTrue(self.told()['admin'][0][1].startswith(
+                "Jam server terlalu cepat 10 menit (Klinik Kota"))
+
+    def test_clock_that_is_told_no_more(self):
+        self.differ(None)
+        self.differ(600.0, hours=25, environment='production')
+        self.differ(600.0, environment='local')
+        self.give()
+        self.assertEqual(self.told(), {})
+
     def test_sweep_that_does_not_run(self):
         "The scheduler is alive again, or another one tells"
         self.waiting(hours=25, next_attempt=now() - 25 * HOUR)

@@ -5,7 +5,8 @@
 import unittest
 from collections import Counter
 
-from trytond.modules.satusehat_integration.report import problem, summary
+from trytond.modules.satusehat_integration.report import (
+    clock, problem, summary)
 
 
 class ReportTestCase(unittest.TestCase):
@@ -24,6 +25,16 @@ class ReportTestCase(unittest.TestCase):
         self.assertEqual(
             summary({'claimed': 2}, 50),
             "SATUSEHAT: 2 visits claimed: none settled; 0 requests in 50.0 s")
+
+    def test_clock(self):
+        for seconds, words in [
+                (600, "is 10 minutes behind the platform's"),
+                (-130, "is 2 minutes ahead of the platform's"),
+                (None, "agrees with the platform's again")]:
+            with self.subTest(seconds=seconds):
+                self.assertEqual(
+                    clock('staging', seconds),
+                    f"SATUSEHAT staging: this server's clock {words}")
 
     def test_problem_of_a_branch(self):
         self.assertEqual(
