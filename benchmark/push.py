@@ -107,7 +107,7 @@ def send(template, case, args):
             costs = Costs(name, far.child)
             profile = _profile(args, case)
             with children(
-                    case.senders, 'benchmark.sending', name, *profile,
+                    case.senders, 'benchmark.sending', name, '--warm', *profile,
                     **case.settings(far.url, args.setting)) as senders:
                 results = race(senders)
             of_database, of_platform = costs.spent()

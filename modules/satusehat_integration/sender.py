@@ -89,7 +89,9 @@ class Sender:
                 self._put_back()
             elif self._claimed and self._has_room:
                 self._prepare(self._claimed.popleft())
-                if not self._claimed or len(self._ready) >= self._group:
+                if self._is_short and (
+                        not self._claimed
+                        or len(self._ready) >= self._group):
                     self._launch()
             elif self._landed:
                 self._write_landed()
@@ -104,10 +106,30 @@ class Sender:
         self._end_probes()
 
     @property
+    def _ahead(self):
+        """How many jobs to have frozen for the next connection that is idle.
+
+        It need not wait for this thread then.  None at a pace: what leaves
+        late would be close to the next.
+        """
+        if self.settings.is_paced:
+            return 0
+        return max(2, self.settings.connections // 2)
+
+    @property
+    def _free(self):
+        "How many jobs may be let go"
+        return self.settings.connections + self._ahead - len(self._flying)
+
+    @property
+    def _is_short(self):
+        "Whether a connection is idle, or will be before it is worth a wait"
+        return self._free > self._ahead // 2
+
+    @property
     def _group(self):
-        "How many jobs to let go at once: as many as connections are idle"
-        return min(
-            GROUP, self.settings.connections - len(self._flying)) or 1
+        "How many jobs to let go at once"
+        return max(1, min(GROUP, self._free))
 
     @property
     def _has_room(self):
@@ -191,7 +213,7 @@ class Sender:
     def _launch(self):
         "Let go what may go now, in turns"
         jobs, later, released = [], deque(), []
-        free = self.settings.connections - len(self._flying)
+        free = self._free
         while self._ready and len(jobs) < free:
             job = self._ready.popleft()
             if job.is_late or self._is_shut(job):
@@ -252,7 +274,19 @@ class Sender:
                 self._meet(job, verdict)
                 self._landed.append(Result(job, verdict, answer))
         self._note()
-        self._launch()
+        self._recall()
+        if self._is_short:
+            self._launch()
+
+    def _recall(self):
+        "Take back what no connection has begun and is not to leave any more"
+        back = [
+            future for future, job in self._flying.items()
+            if self._is_shut(job) and future.cancel()]
+        for future in back:
+            job = self._flying.pop(future)
+            self._busy[job.line] -= 1
+            self._landed.append(Result(job, RELEASED))
 
     def _write_landed(self):
         results, self._landed = self._landed, []

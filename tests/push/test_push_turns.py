@@ -125,6 +125,35 @@ def test_host_that_fails_five_times_is_left_alone(
     assert clinic.states() == {('sent', None): 10}
 
 
+def test_what_is_frozen_ahead_is_taken_back_from_a_host_that_fails(
+        clinic, gateway, setting):
+    setting(
+        connections=1, branch_connections=4, requests_per_minute=0,
+        requests_per_minute_host=0)
+    clinic.visit()
+    clinic.push()
+    gateway.always('POST', FHIR, faults.error_500)
+    for _ in range(12):
+        clinic.visit()
+    clinic.push()
+    failed = len(gateway.posts) - 1
+    assert 5 <= failed < 8
+    assert clinic.states() == {
+        ('sent', None): 1, ('waiting', 'server_error'): failed,
+        ('pending', None): 12 - failed}
+    kept = clinic.read(
+        'satusehat.submission', [('state', '=', 'pending')],
+        'attempts', 'begun', 'begun_at', 'claim')
+    assert set(kept) == {(0, False, None, None)}
+    sent = [e for e in clinic.exchanges() if e[:2] == ('POST', FHIR)]
+    assert len(sent) == len(gateway.posts)
+
+    gateway.heal()
+    clinic.pass_time(700)
+    clinic.push()
+    assert clinic.states() == {('sent', None): 13}
+
+
 def test_row_that_kills_its_sender_is_parked_at_the_third_time(
         clinic, gateway, monkeypatch):
     from trytond.modules.satusehat_integration import sender
