@@ -96,6 +96,11 @@ class Plan:
         return turns + [[visit] for visit in self.all_visits if visit.after]
 
     @property
+    def pace(self):
+        "Requests per minute of one client: none is set for half of the seeds"
+        return self.chance('pace').choice([0, 3000])
+
+    @property
     def strangers(self):
         "How many visits the platform has to refuse for their patient"
         return sum(visit.patient is None for visit in self.all_visits)

@@ -28,9 +28,8 @@ SETTINGS = {
     'lease': 16, 'push_seconds': 6, 'checking_grace': 9,
     'backoff_base': 0.5, 'backoff_cap': 4, 'connect_timeout': 2,
     'read_timeout': 1.5, 'total_timeout': 3, 'batch_size': 8,
-    'connections': 6, 'branch_connections': 2, 'requests_per_minute': 3000,
-    'requests_per_minute_host': 12000, 'breaker_pause': 2, 'breaker_cap': 8,
-    'token_pause': 3}
+    'connections': 6, 'branch_connections': 2, 'breaker_pause': 2,
+    'breaker_cap': 8, 'token_pause': 3}
 # Pauses that are no option
 CONSTANTS = {'PENALTY': 3, 'THROTTLE_PAUSE': 2}
 PLATFORM = {
@@ -70,8 +69,11 @@ class Result:
     seconds: dict = field(default_factory=dict)
 
 
-def prepare_environment(database, home):
-    "Let trytond use this database and nothing else of the caller's shell"
+def prepare_environment(database, home, pace):
+    """Let trytond use this database and nothing else of the caller's shell.
+
+    pace is the number of requests per minute of one client, 0 for no limit.
+    """
     cache = os.environ.get('DB_CACHE', '')
     for name in [n for n in os.environ if n.startswith('TRYTOND_')]:
         del os.environ[name]
@@ -83,7 +85,9 @@ def prepare_environment(database, home):
                 base64.urlsafe_b64encode(key).decode(),
             'DB_NAME': NAME,
             **{f'TRYTOND_SATUSEHAT__{name.upper()}': str(value)
-                for name, value in SETTINGS.items()}})
+                for name, value in {
+                    **SETTINGS, 'requests_per_minute': pace,
+                    'requests_per_minute_host': 4 * pace}.items()}})
     if cache.startswith('postgresql') or database.backend != 'sqlite':
         os.environ.pop('DB_CACHE', None)
 
@@ -127,7 +131,7 @@ class Run:
             self._begun = time.monotonic()
             stack.callback(self.database.stop)
             self.database.start()
-            prepare_environment(self.database, self.home)
+            prepare_environment(self.database, self.home, self.plan.pace)
             create_database()
             seed = self.home / 'seed.json'
             seed.write_text(json.dumps(chaos_plan.platform_seed(self.plan)))
@@ -158,7 +162,8 @@ class Run:
         import chaos_clinic
         clinic = chaos_clinic.ChaosClinic(NAME, self.plan)
         apart(clinic.set_up, log=self.log)
-        self._say("storm")
+        self._say(
+            f"storm, {self.plan.pace or 'any number of'} requests a minute")
         self._storm(chaos_clinic)
         self._say("faults are over")
         self.result.seconds['storm'] = self._seconds()

@@ -67,6 +67,10 @@ def test_seed_decides_visits_kills_restarts_and_credentials():
             thing(plan(3)))
 
 
+def test_seeds_try_the_delivery_with_and_without_a_pace():
+    assert {plan(seed).pace for seed in range(10)} == {0, 3000}
+
+
 def test_number_of_kills_does_not_change_the_visits():
     assert plan(kill_every=(1, 2)).all_visits == plan().all_visits
 
