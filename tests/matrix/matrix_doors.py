@@ -7,20 +7,11 @@ import ssl
 import threading
 import warnings
 from contextlib import contextmanager
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 
-DOORS = Path(__file__).resolve().parents[1] / 'platform' / 'conftest.py'
+from matrix_neighbours import load
 
-
-def _platform_doors():
-    spec = spec_from_file_location('platform_doors', DOORS)
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-certificate = _platform_doors().certificate
+platform = load('platform/conftest.py')
+certificate, black_hole = platform.certificate, platform.black_hole
 
 
 @contextmanager
@@ -29,21 +20,6 @@ def closed_port():
     with socket.socket() as closed:
         closed.bind(('127.0.0.1', 0))
         yield closed.getsockname()[1]
-
-
-@contextmanager
-def black_hole():
-    "Yield a port whose queue is full: connecting to it gets no answer"
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', 0))
-        listener.listen(0)
-        waiting = [socket.socket() for _ in range(8)]
-        for sock in waiting:
-            sock.setblocking(False)
-            sock.connect_ex(listener.getsockname())
-        yield listener.getsockname()[1]
-        for sock in waiting:
-            sock.close()
 
 
 class SecureDoor:

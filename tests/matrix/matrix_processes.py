@@ -38,6 +38,10 @@ class Process:
         self._process.stdin.write('\n')
         self._process.stdin.flush()
 
+    def says(self):
+        "Return the next word that it writes, '' when it has ended"
+        return self._process.stdout.readline().strip()
+
     def stop(self):
         self._process.send_signal(signal.SIGSTOP)
 

@@ -3,12 +3,16 @@
 "Fault matrix: workers and schedulers that are lost, dead or too many."
 
 import datetime as dt
+from zoneinfo import ZoneInfo
 
 import pytest
 import trytond.config as config
-from matrix_clinic import bundles, sees, settled
+from matrix_clinic import SWEEP, bundles, sees, settled, sweep_is_due
 from trytond.pool import Pool
+from trytond.protocols.wrappers import Response
 from trytond.worker import run_task
+from trytond.wsgi import app
+from werkzeug.test import Client
 
 
 @pytest.fixture
@@ -83,6 +87,67 @@ def test_scheduler_delivers_beside_a_dead_worker(
         clinic.write('ir.queue', [], {
                 'enqueued_at': dt.datetime.now() - dt.timedelta(seconds=61)})
     clinic.push()
+    assert sees(clinic, visit, 15)['state'] == 'sent'
+    settled(clinic, emulator)
+
+
+def health(clinic):
+    "Return (HTTP status, problems) that a probe is told"
+    response = Client(app, Response).get(
+        f'/{clinic.database}/satusehat/health')
+    return response.status_code, response.json['problems']
+
+
+def page(clinic, visit):
+    "Return what the page of the visit tells in Indonesian"
+    with clinic.transaction(context={'language': 'id'}):
+        return Pool().get('clinic.encounter')(visit).satusehat_note
+
+
+def causes(clinic):
+    "Return the lines of 'Belum terkirim'"
+    with clinic.transaction(context={'language': 'id'}):
+        return [
+            line.cause for line in Pool().get('satusehat.unsent').search([])]
+
+
+def swept(clinic, ended):
+    "Let the scheduler's last sweep have ended then"
+    with clinic.transaction(user=0):
+        pool = Pool()
+        cron, = pool.get('ir.cron').search([('method', '=', SWEEP)])
+        pool.get('ir.cron.log').create([{
+                    'cron': cron.id, 'started': ended, 'ended': ended}])
+
+
+@pytest.mark.fault(15)
+def test_who_waits_is_told_when_nothing_runs(
+        clinic, emulator, with_worker, setting):
+    setting(health='True')
+    now = dt.datetime.now(dt.timezone.utc).replace(microsecond=0)
+    visit = clinic.visit()
+    assert health(clinic) == (503, ['sweep'])
+    assert page(clinic, visit) == (
+        "Pengiriman otomatis belum berjalan. Minta pengelola server "
+        "menjalankan trytond-cron.")
+
+    long_ago = now - dt.timedelta(minutes=10)
+    swept(clinic, long_ago.replace(tzinfo=None))
+    clock = long_ago.astimezone(ZoneInfo('Asia/Jakarta'))
+    assert health(clinic) == (503, ['sweep'])
+    assert page(clinic, visit).startswith(
+        "Pengiriman otomatis tidak berjalan sejak ")
+    assert f"{clock:%H:%M} WIB. Minta pengelola server" in page(clinic, visit)
+    assert causes(clinic) == ["Pengiriman otomatis tidak berjalan"]
+    assert sees(clinic, visit, 15)['state'] == 'pending'
+    assert not emulator.journal.entries()
+
+    clinic.write('ir.queue', [], {
+            'enqueued_at': dt.datetime.now() - dt.timedelta(seconds=61)})
+    sweep_is_due(clinic)
+    Pool(clinic.database).get('ir.cron').run(clinic.database)
+    assert health(clinic) == (200, [])
+    assert page(clinic, visit) is None and causes(clinic) == []
     assert sees(clinic, visit, 15)['state'] == 'sent'
     settled(clinic, emulator)
 

@@ -7,6 +7,7 @@ import json
 import socket
 import ssl
 import threading
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -197,9 +198,9 @@ def closed_port():
         return listener.getsockname()[1]
 
 
-@pytest.fixture
-def silent_port():
-    "A port whose queue is full: connecting to it gets no answer."
+@contextmanager
+def black_hole():
+    "Yield a port whose queue is full: connecting to it gets no answer."
     with socket.socket() as listener:
         listener.bind(('127.0.0.1', 0))
         listener.listen(0)
@@ -210,6 +211,12 @@ def silent_port():
         yield listener.getsockname()[1]
         for sock in waiting:
             sock.close()
+
+
+@pytest.fixture
+def silent_port():
+    with black_hole() as port:
+        yield port
 
 
 @pytest.fixture(autouse=True)
