@@ -14,14 +14,18 @@ from .gate import database_now
 from .hold import HELD, MET, holds
 from .skew import minutes, skews
 
-UNDERWAY = ['pending', 'checking', 'waiting']
+UNDERWAY = ['pending', 'checking', 'waiting', 'sending']
 PATIENCE = dt.timedelta(minutes=5)
 _FIRST_SENTENCE = re.compile(r'(?<=[.:])\s+')
 
 
 def words(reason):
     "Return (what happened, who does what about it); the latter may be ''"
-    text = gettext(f'satusehat_integration.msg_reason_{reason}')
+    return _split(gettext(f'satusehat_integration.msg_reason_{reason}'))
+
+
+def _split(text):
+    "Return the first sentence and the others, '' without any"
     what, *rest = _FIRST_SENTENCE.split(text, maxsplit=1)
     return what, ''.join(rest)
 
@@ -48,7 +52,8 @@ def last_sweep():
 def is_stalled(state, due, sweep, now):
     """Whether what was due long ago was not tried as nothing runs.
 
-    due and sweep are UTC; sweep is what last_sweep returns.
+    due and sweep are UTC; sweep is what last_sweep returns.  What a sender
+    took is due again when its lease is over: the sender is dead.
     """
     return (state in UNDERWAY
         and due < now - PATIENCE
@@ -93,8 +98,12 @@ def waits_for_hold(submission):
 
 
 def _explain(submission, detail, hold, sweep, now, fast):
-    if submission.state in {'sent', 'sending'}:
+    if submission.state == 'sent':
         return None
+    if submission.state == 'sending':
+        is_left = is_stalled(
+            'sending', submission.lease_until or now, sweep, now)
+        return _stalled(submission, sweep) if is_left else None
     if submission.state == 'stopped':
         return _stopped(submission, detail)
     reason, until = submission.reason, submission.next_attempt
@@ -139,11 +148,19 @@ def _with_time(what, submission, until, now):
 
 
 def _stalled(submission, sweep):
+    return ' '.join(stall(sweep, submission.company))
+
+
+def stall(sweep, company):
+    """Return (what happened, who does what about it) as nothing is swept.
+
+    sweep is what last_sweep returns, told by the clock of the company.
+    """
     if sweep is None:
-        return gettext('satusehat_integration.msg_never_swept')
-    return gettext(
-        'satusehat_integration.msg_not_swept',
-        time=clock(sweep, submission.company))
+        return _split(gettext('satusehat_integration.msg_never_swept'))
+    return _split(gettext(
+            'satusehat_integration.msg_not_swept',
+            time=clock(sweep, company)))
 
 
 def _stopped(submission, detail):

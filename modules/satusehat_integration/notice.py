@@ -14,7 +14,7 @@ from trytond.pool import Pool
 from trytond.tools import timezone
 from trytond.transaction import Transaction
 
-from .explanation import last_sweep, words
+from .explanation import PATIENCE, last_sweep, stall, words
 from .gate import database_now
 from .hold import moment
 from .oversight import UNSENT, cause_of, unsent
@@ -167,6 +167,32 @@ def _groups(now, before=None, states=UNSENT):
             state, environment, reason, moment(due or since), sweep, now)
         groups[company, cause] += visits
     return groups
+
+
+def silence():
+    """Return the (label, description) that nothing is sent, None when it is.
+
+    For the current user: as the scheduler that tells of all else is what
+    does not run, this is found out when it is asked for.
+    """
+    pool = Pool()
+    User = pool.get('res.user')
+    ModelData = pool.get('ir.model.data')
+    now, sweep = database_now(), last_sweep()
+    if sweep and sweep >= now - PATIENCE:
+        return None
+    if ModelData.get_id(*GROUPS['administrators']) not in User.get_groups():
+        return None
+    companies = User(Transaction().user).companies
+    ids = {company.id for company in companies}
+    count = sum(
+        visits for (company, cause), visits in _groups(now).items()
+        if cause == 'not_swept' and company in ids)
+    if not count:
+        return None
+    what, who = stall(sweep, companies[0])
+    told = gettext('satusehat_integration.msg_visits_wait', count=count)
+    return what.rstrip('.'), f'{told} {who}'
 
 
 def _day(company, now):

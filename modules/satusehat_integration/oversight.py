@@ -11,7 +11,7 @@ from trytond.pyson import Eval, If, PYSONEncoder
 from trytond.wizard import StateAction, Wizard
 
 from .credential import ENVIRONMENTS
-from .explanation import headline, is_stalled, last_sweep
+from .explanation import headline, is_stalled, last_sweep, stall
 from .gate import database_now
 from .hold import HELD, MET, held_branches
 
@@ -60,11 +60,15 @@ class Unsent(ModelSQL, ModelView):
     def get_cause(cls, groups, name):
         now = database_now()
         sweep = last_sweep()
-        return {
-            g.id: headline(cause_of(
-                    g.state, g.environment, g.reason,
-                    g.next_attempt or g.since, sweep, now))
+        causes = {
+            g: cause_of(
+                g.state, g.environment, g.reason,
+                g.next_attempt or g.since, sweep, now)
             for g in groups}
+        return {
+            g.id: stall(sweep, g.company)[0].rstrip('.')
+            if cause == 'not_swept' else headline(cause)
+            for g, cause in causes.items()}
 
     @property
     def domain(self):
@@ -149,7 +153,9 @@ def _counted(before):
         Min(table.id).as_('id'), table.company, table.environment,
         table.state, table.reason, Count().as_('visits'),
         Min(table.create_date).as_('since'),
-        Min(table.next_attempt).as_('next_attempt'),
+        Min(Case(
+                (table.state == 'sending', table.lease_until),
+                else_=table.next_attempt)).as_('next_attempt'),
         where=where,
         group_by=[
             table.company, table.environment, table.state, table.reason])

@@ -249,6 +249,23 @@ class ExplanationTestCase(WaitingTestCase):
         self.sweep(soon(-4)[0])
         self.assertEqual(self.told(id_), [])
 
+    def test_sender_died_and_the_sweep_does_not_run(self):
+        id_ = self.submission(
+            state='sending', next_attempt=soon(-20)[0],
+            lease_until=soon(-12)[0])
+        self.assertEqual(self.told(id_), [])
+        moment, clock = soon(-12)
+        self.sweep(moment)
+        self.assertIn(
+            f"tidak berjalan sejak {clock}.", ' '.join(self.told(id_)))
+
+    def test_sender_at_work_without_sweep(self):
+        id_ = self.submission(
+            state='sending', next_attempt=soon(-20)[0],
+            lease_until=soon(1)[0])
+        self.sweep(None)
+        self.assertEqual(self.told(id_), [])
+
     def test_row_that_is_not_due_does_not_wait_for_the_sweep(self):
         id_ = self.submission(
             state='waiting', reason='unreachable', next_attempt=soon(30)[0])

@@ -7,6 +7,17 @@ from trytond.pyson import PYSONDecoder
 from .waiting import HOUR, WaitingTestCase, now
 
 
+def ago(minutes):
+    return (now() - minutes / 60 * HOUR).replace(microsecond=0)
+
+
+def wall_clock(moment):
+    "Return the moment, UTC, as the branch's clock has it"
+    local, today = moment + 7 * HOUR, now() + 7 * HOUR
+    date = '' if local.date() == today.date() else f'{local:%d-%m-%Y} '
+    return f'{date}{local:%H:%M} WIB'
+
+
 class UnsentTestCase(WaitingTestCase):
     "The list of what waits and why"
 
@@ -100,10 +111,27 @@ class UnsentTestCase(WaitingTestCase):
         self.waiting(next_attempt=now() - HOUR)
         self.waiting(
             state='needs_data', reason='refused', next_attempt=None)
-        self.sweep(now() - HOUR)
+        self.sweep(ago(60))
         self.assertEqual(self.unsent(), [
                 ('needs_data', "SATUSEHAT menolak isi kunjungan", 1),
-                ('pending', "Pengiriman otomatis tidak berjalan", 1)])
+                ('pending', "Pengiriman otomatis tidak berjalan sejak "
+                    + wall_clock(ago(60)), 1)])
+        self.sweep(None)
+        self.assertIn(
+            ('pending', "Pengiriman otomatis belum berjalan", 1),
+            self.unsent())
+
+    def test_sender_that_died_and_nobody_looks(self):
+        self.waiting(
+            state='sending', next_attempt=ago(90), lease_until=ago(60))
+        self.waiting(
+            state='sending', next_attempt=ago(90), lease_until=ago(-2))
+        self.sweep(ago(60))
+        (_, cause, _), = self.unsent()
+        self.assertIn("tidak berjalan sejak", cause)
+        self.sweep(now())
+        (_, cause, _), = self.unsent()
+        self.assertEqual(cause, "Sedang dikirim")
 
     def opened(self, login, group):
         "The submissions that a double click on the group shows"
