@@ -2,34 +2,11 @@
 # this repository contains the full copyright notices and license terms.
 """Reading of the platform's answers.
 
-Tolerant: a body may be an OperationOutcome, a `fault` of the gateway, the
-patient index's own shape, plain text, or nothing.  Only what decides whose
-id is adopted is strict.
+Tolerant of anything that is no answer.  Only what decides whose id is adopted
+is strict.
 """
 
-import json
-import re
-from typing import NamedTuple
-
 from .errors import AnswerMismatch
-
-TEXT_LIMIT = 1000
-_RULE = re.compile(r'\(\s*rule\s*(?:number)?\s*:?\s*(\d+)\s*\)', re.IGNORECASE)
-_MARKUP = re.compile(r'<[^>]*>')
-_MESSAGES = ('message', 'Error', 'error', 'error_description', 'faultstring')
-
-
-class Issue(NamedTuple):
-    """One reason the platform gave.
-
-    `rule` is the number of the validation dictionary or None; `expression`
-    the element, several joined by a comma, or empty.
-    """
-
-    code: str
-    text: str
-    rule: int | None
-    expression: str
 
 
 def entry_ids(response, entries):
@@ -51,15 +28,6 @@ def entry_ids(response, entries):
             len(ids)):
         raise AnswerMismatch("one id answers several entries")
     return ids
-
-
-def issues(body):
-    """Return the Issues in a body, in order, repeated ones once.
-
-    `body` is what was received: parsed JSON, text, bytes or None.  Empty for
-    a resource, a success of the patient index, or an empty body.
-    """
-    return list(dict.fromkeys(_issues(_parsed(body))))
 
 
 def search_resources(bundle, resource_type, system, value, subject=None):
@@ -123,85 +91,6 @@ def _located(location, resource_type):
     if len(segments) >= 2 and segments[-2] == resource_type:
         return resource_type, segments[-1]
     return '', ''
-
-
-def _parsed(body):
-    if isinstance(body, bytes | bytearray):
-        body = bytes(body).decode('utf-8', 'replace')
-    if not isinstance(body, str):
-        return body
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return body
-
-
-def _issues(body):
-    if isinstance(body, str):
-        return _issue('', _MARKUP.sub(' ', body))
-    if isinstance(body, list):
-        return [issue for item in body for issue in _issues(item)]
-    body = _dict(body)
-    kind = body.get('resourceType')
-    if kind == 'Bundle':
-        return [
-            issue for row in _list(body.get('entry'))
-            for issue in _row_issues(_dict(row))]
-    if 'issue' in body or kind == 'OperationOutcome':
-        return [
-            issue for item in _list(body.get('issue')) or [body.get('issue')]
-            for issue in _outcome_issue(_dict(item))]
-    if 'fault' in body:
-        fault = _dict(body['fault'])
-        code = _text(_dict(fault.get('detail')).get('errorcode'))
-        return _issue(code, _text(fault.get('faultstring')) or code)
-    if kind or body.get('success') is True:
-        return []
-    return _message_issue(body)
-
-
-def _row_issues(row):
-    outcomes = [
-        _dict(row.get('response')).get('outcome'), row.get('resource')]
-    return [
-        issue for outcome in outcomes
-        if _dict(outcome).get('resourceType') == 'OperationOutcome'
-        for issue in _issues(outcome)]
-
-
-def _outcome_issue(item):
-    details = item.get('details')
-    coding = _list(_dict(details).get('coding'))
-    code = _text(item.get('code'))
-    candidates = [
-        _dict(details).get('text'), details,
-        *(_dict(part).get('display') for part in coding)]
-    text = next((t for t in map(_text, candidates) if t), '')
-    # The store's own text is a bare keyword; its diagnostics say what.
-    diagnostics = _text(item.get('diagnostics'))
-    if diagnostics and diagnostics not in text:
-        text = f'{text}: {diagnostics}' if text else diagnostics
-    expression = item.get('expression') or item.get('location')
-    places = [expression] if isinstance(expression, str) else _list(expression)
-    return _issue(
-        code, text or code, ', '.join(filter(None, map(_text, places))))
-
-
-def _message_issue(body):
-    code = next((
-        str(body[key]) for key in ('ErrorCode', 'code', 'status_code')
-        if isinstance(body.get(key), str | int)), '')
-    text = next((t for t in (_text(body.get(k)) for k in _MESSAGES) if t), '')
-    return _issue(code, text or code)
-
-
-def _issue(code, text, expression=''):
-    text = ' '.join(text.split())
-    if not (code or text or expression):
-        return []
-    rule = _RULE.search(text)
-    return [Issue(
-        code, text[:TEXT_LIMIT], int(rule[1]) if rule else None, expression)]
 
 
 def _carries(resource, system, value):
