@@ -203,12 +203,15 @@ class ResourceIdMixin:
         elif negative:
             operator = operator.removeprefix('not ').replace('!', '')
         with without_check_access():
-            resources = Resource.search([
+            found = Resource.search([
                     ('environment', '=', shown_environment()),
                     ('resource_type', '=', cls._resource_type),
                     ('record', 'like', f'{model},%'),
                     ('key', '=', ''),
                     ('resource_id', operator, value),
-                    ])
-            ids = [r.record.id for r in resources]
-        return [(path or 'id', 'not in' if negative else 'in', ids)]
+                    ], query=True)
+        table = Resource.__table__()
+        query = table.select(
+            Resource.record.sql_id(table.record, cls),
+            where=table.id.in_(found))
+        return [(path or 'id', 'not in' if negative else 'in', query)]
