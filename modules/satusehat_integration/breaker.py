@@ -32,11 +32,6 @@ def probe(state, now, seconds):
     state.probe_until = now + dt.timedelta(seconds=seconds)
 
 
-def reopens(state):
-    "Return when the next probe may be made, None when closed"
-    return max(filter(None, [state.open_until, state.probe_until]), default=None)
-
-
 def succeed(state):
     "Note a request that came through; return whether anything changed"
     if not state.failures and not state.open_until and (

@@ -3,6 +3,7 @@
 
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, fields
+from trytond.pool import Pool
 from trytond.pyson import Eval, If
 
 from .credential import ENVIRONMENTS
@@ -94,6 +95,12 @@ def closing(answer):
         'rules': ', '.join(
             str(i.rule) for i in answer.issues if i.rule) or None,
         }
+
+
+def close(exchange, answer):
+    "Write to the row with the id what the Answer to its write tells"
+    Exchange = Pool().get('satusehat.exchange')
+    Exchange.write([Exchange(exchange)], closing_write(answer))
 
 
 def closing_write(answer):

@@ -14,7 +14,7 @@ from trytond.transaction import Transaction
 
 from .committed import committed, reading
 from .exceptions import ResourceIdConflict
-from .exchange import closing_write
+from .exchange import close
 from .fhir import location, organization
 from .fhir.answer import search_ids
 from .fhir.bundle import to_bytes
@@ -192,7 +192,7 @@ class Lookup:
                     resource_type, record, number,
                     company=self.channel.company, closing=(exchange, answer))
                 return number
-            committed(_close, exchange, answer)
+            committed(close, exchange, answer)
             if answer.outcome != outcomes.UNAUTHORIZED or last:
                 raise Halt(self._not_registered(answer))
             self.channel.drop(token)
@@ -282,13 +282,8 @@ def _claim(record):
 
 def _adopt(row, closing):
     if closing:
-        _close(*closing)
+        close(*closing)
     Pool().get('satusehat.resource').adopt([row])
-
-
-def _close(exchange, answer):
-    Exchange = Pool().get('satusehat.exchange')
-    Exchange.write([Exchange(exchange)], closing_write(answer))
 
 
 def _is_person(resource, resource_type, nik):

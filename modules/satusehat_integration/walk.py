@@ -15,7 +15,7 @@ from trytond.pool import Pool
 
 from .committed import committed, reading
 from .exceptions import ResourceIdConflict
-from .exchange import closing_write
+from .exchange import close
 from .fhir.answer import search_ids
 from .fhir.record import is_id
 from .fhir.step import holds, is_ours
@@ -280,10 +280,8 @@ class Walk:
 
     def _end(self, exchange, step, answer, id_):
         "Write what the answer tells"
-        pool = Pool()
-        Submission = pool.get('satusehat.submission')
-        Exchange = pool.get('satusehat.exchange')
-        Exchange.write([Exchange(exchange)], closing_write(answer))
+        Submission = Pool().get('satusehat.submission')
+        close(exchange, answer)
         if not self._is_held:
             return
         if id_:

@@ -81,7 +81,7 @@ class Breaker(RuleBasedStateMachine):
         self.pauses.append(pause)
         self.probed_until = None
         assert self.state.problem == 'server_error'
-        assert self.breaker.reopens(self.state) == self.state.open_until
+        assert self.state.probe_until is None
         assert not self.breaker.is_probing(self.state, self.now)
 
     def _succeed(self):
@@ -111,9 +111,9 @@ class Breaker(RuleBasedStateMachine):
         assert not (is_open and is_probing)
         assert (is_open or is_probing) == bool(self.state.open_until)
         if is_open:
-            assert self.breaker.reopens(self.state) > self.now
-            assert self.breaker.reopens(self.state) <= self.now + seconds(
-                max(CAP, LEASE))
+            probe = max(filter(
+                    None, [self.state.open_until, self.state.probe_until]))
+            assert self.now < probe <= self.now + seconds(max(CAP, LEASE))
 
     @invariant()
     def never_stays_open_without_a_way_out(self):
