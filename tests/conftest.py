@@ -97,6 +97,7 @@ def set_environment():
 
 
 set_environment()
+pytest_plugins = ['clinic_fixtures']
 
 
 def fetch_sqlite_cache():

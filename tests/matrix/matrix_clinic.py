@@ -1,129 +1,17 @@
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-"A clinic made once and renewed for each test, and what must hold after it."
+"What the tests of the fault matrix do with a clinic, and what must hold."
 
 import datetime as dt
-import os
 import re
-import sqlite3
-from contextlib import closing, contextmanager
 
 import fault_matrix
 from delivery_invariants import check
-from push_clinic import Clinic, create_database, drop_database
-from trytond import backend
-from trytond.cache import Cache
 from trytond.pool import Pool
 
-MODULE = 'satusehat_integration'
 SWEEP = 'satusehat.submission|push'
 NEVER = dt.datetime(2100, 1, 1)
 ROWS = {row.number: row for row in fault_matrix.rows()}
-
-
-class RenewedClinic(Clinic):
-    """A clinic that can be put back to how it was set up.
-
-    Faster than a new one, as trytond knows its database already.
-    """
-
-    def __init__(self, database=None):
-        super().__init__(database or create_database())
-        with self.transaction():
-            Pool().get('ir.translation').translation_import(
-                'id', MODULE, str(fault_matrix.LOCALE))
-        self._kept = _STORES[backend.name](self.database, 'kept')
-
-    def renew(self):
-        "Forget all that was done since the clinic was set up"
-        self._kept.restore()
-        Cache.drop(self.database)
-
-    def is_free(self):
-        "Whether no other process keeps this one from writing"
-        return self._kept.is_free()
-
-    @contextmanager
-    def backup(self):
-        "Yield a function that puts the database back to how it is now"
-        kept = _STORES[backend.name](self.database, 'backup')
-
-        def restore():
-            kept.restore()
-            Cache.drop(self.database)
-        try:
-            yield restore
-        finally:
-            kept.close()
-
-    def drop(self):
-        self._kept.close()
-        drop_database(self.database)
-
-
-class _SqliteStore:
-    "A copy of a database file in memory"
-
-    def __init__(self, database, name):
-        self._path = os.path.join(
-            os.environ['TRYTOND_DATABASE__PATH'], database + '.sqlite')
-        self._copy = sqlite3.connect(':memory:')
-        with closing(sqlite3.connect(self._path)) as source:
-            source.backup(self._copy)
-
-    def restore(self):
-        with closing(sqlite3.connect(self._path)) as target:
-            self._copy.backup(target)
-
-    def is_free(self):
-        with closing(sqlite3.connect(self._path, timeout=0.1)) as connection:
-            try:
-                connection.execute('BEGIN IMMEDIATE')
-            except sqlite3.OperationalError:
-                return False
-            return True
-
-    def close(self):
-        self._copy.close()
-
-
-class _PostgresqlStore:
-    "A template database"
-
-    def __init__(self, database, name):
-        self._database = database
-        self._template = f'{database}_{name}'
-        self._copy(database, self._template)
-
-    def restore(self):
-        self._drop(self._database)
-        self._copy(self._template, self._database)
-
-    def is_free(self):
-        # Locks are those of rows
-        return True
-
-    def close(self):
-        self._drop(self._template)
-
-    def _copy(self, source, target):
-        backend.Database(source).close()
-        self._execute('CREATE DATABASE {} TEMPLATE {}', target, source)
-
-    def _drop(self, name):
-        backend.Database(name).close()
-        self._execute('DROP DATABASE {} WITH (FORCE)', name)
-
-    def _execute(self, statement, *names):
-        import psycopg
-        from psycopg.sql import SQL, Identifier
-        uri = os.environ['TRYTOND_DATABASE_URI'].rstrip('/') + '/postgres'
-        with psycopg.connect(uri, autocommit=True) as connection:
-            connection.execute(
-                SQL(statement).format(*map(Identifier, names)))
-
-
-_STORES = {'sqlite': _SqliteStore, 'postgresql': _PostgresqlStore}
 
 
 def settled(clinic, platform, but=(), **how):

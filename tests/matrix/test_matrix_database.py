@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from gateway import FHIR
-from matrix_clinic import RenewedClinic, sees, settled, sweep_is_due
+from matrix_clinic import sees, settled, sweep_is_due
 from push_clinic import DOCTOR_NIK, PATIENT_NIK
+from renewed_clinic import RenewedClinic
 from trytond import backend
 
 PEOPLE = {PATIENT_NIK, DOCTOR_NIK, "Ardianto", "Alexander"}

@@ -32,14 +32,20 @@ UNKNOWN_NIK = '3171010203040005'
 def create_database():
     "Create a database with the module and return its name"
     name = f'push_{uuid.uuid4().hex[:12]}'
-    test_tryton.activate_module(MODULE)
+    if not _restore(name):
+        test_tryton.activate_module(MODULE)
+        assert _restore(name)
+    return name
+
+
+def _restore(name):
+    "Make the database from the cached one; whether there was one"
     default = test_tryton.DB_NAME
     test_tryton.DB_NAME = name
     try:
-        assert test_tryton.restore_db_cache(MODULE)
+        return test_tryton.restore_db_cache(MODULE)
     finally:
         test_tryton.DB_NAME = default
-    return name
 
 
 def drop_database(name):
