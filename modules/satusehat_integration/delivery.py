@@ -270,6 +270,8 @@ def _not_taken(job, answer):
     too large.
     """
     verdict = of_write(answer)
+    if verdict.reason == 'refused':
+        verdict = replace(verdict, detail=singly.complaints(job, answer))
     is_too_large = (
         answer.status == TOO_LARGE or verdict.reason == 'request_too_large')
     if is_too_large and len(job.entries) > 1:

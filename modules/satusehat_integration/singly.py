@@ -11,6 +11,7 @@ from trytond.transaction import Transaction
 
 from .committed import reading
 from .fhir import singly
+from .fhir.refusal import refused_entries
 from .verdict import Verdict
 from .walk import Walk
 
@@ -94,6 +95,28 @@ def stored(job, count, total):
         return gettext(
             'satusehat_integration.msg_entries_stored',
             count=count, total=total)
+
+
+def complaints(job, answer):
+    """Return what the platform refuses of a Bundle, in words for people.
+
+    Each item that is certainly at fault by its name, then the platform's
+    words and the element they are about; what can not be told apart at last,
+    in the platform's words alone.
+    """
+    found = refused_entries(answer.issues, json.loads(job.body))
+    lines = [
+        line for index, issue in sorted(found.items())
+        for line in [name(job, job.entries[index]), _with_place(issue)]]
+    at_fault = list(found.values())
+    lines += [i.text for i in answer.causes if i not in at_fault]
+    return '\n'.join(filter(None, lines)) or None
+
+
+def _with_place(issue):
+    "Return the platform's words, with the element that they do not name"
+    places = [p for p in issue.expression if p not in issue.text]
+    return f'{issue.text} ({", ".join(places)})' if places else issue.text
 
 
 def name(job, entry):

@@ -50,12 +50,34 @@ def test_the_rest_goes_when_the_branch_says_so(clinic, gateway, emulator):
     assert len(writes(gateway)) == 9
 
 
+@pytest.mark.parametrize('entry, name, cascade', [
+        (1, "Kunjungan", 'all'),
+        (2, "J00 Acute nasopharyngitis [common cold]", 'following'),
+        (3, "Denyut Nadi", 'following'),
+        (6, "Suhu Tubuh", 'all'),
+        ])
+def test_item_that_was_refused_is_named(
+        clinic, emulator, entry, name, cascade):
+    in_indonesian(clinic)
+    emulator.faults.add(
+        'refused_entry', resource='Bundle', times=1, entry=entry,
+        number=10005, cascade=cascade)
+    visit = clinic.visit()
+    clinic.push()
+    item, words = row(clinic, visit)['detail'].splitlines()
+    assert item == name
+    assert '10005' in words and '20012' not in words
+
+
 def test_without_that_nothing_goes_but_the_bundle(clinic, gateway, emulator):
     visit = visit_with(clinic, 'J00', UNKNOWN_CODE)
     clinic.push()
     found = row(clinic, visit)
     assert (found['state'], found['reason']) == ('needs_data', 'refused')
-    assert '10003' in found['detail'] and not found['singly']
+    item, words = found['detail'].splitlines()
+    assert item == f'{UNKNOWN_CODE} COVID-19, virus identified'
+    assert '10003' in words and words.endswith('(Condition.code[0].code)')
+    assert not found['singly']
     assert writes(gateway) == [('POST', '')]
     assert not held(emulator, 'Encounter')
 
