@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 # Most jobs that are frozen or settled in one transaction
 GROUP = 8
+# Seconds after which to see, while answers are awaited, what fell due since
+LOOK = 1
 
 
 class Sender:
@@ -76,12 +78,12 @@ class Sender:
 
     def _work(self, alone):
         "Keep the connections busy until there is nothing to claim"
-        is_empty = False
+        look_at = 0
         while True:
             done = [f for f in self._flying if f.done()]
             if done:
                 self._land(done)
-                is_empty = False
+                look_at = 0
             elif len(self._landed) >= GROUP:
                 self._write_landed()
             elif self._is_over and not alone and (
@@ -95,10 +97,10 @@ class Sender:
                     self._launch()
             elif self._landed:
                 self._write_landed()
-            elif not is_empty and self._may_claim(alone):
-                is_empty = not self._claim(alone)
+            elif look_at <= time.monotonic() and self._may_claim(alone):
+                look_at = 0 if self._claim(alone) else time.monotonic() + LOOK
             elif self._flying:
-                wait(self._flying, return_when=FIRST_COMPLETED)
+                wait(self._flying, LOOK, return_when=FIRST_COMPLETED)
             elif self._ready:
                 self._put_back()
             else:

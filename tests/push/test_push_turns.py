@@ -2,7 +2,10 @@
 # this repository contains the full copyright notices and license terms.
 "Turns between branches: who has something to send gets a turn, and no more."
 
+import threading
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import gateway as faults
 import pytest
@@ -92,6 +95,42 @@ def test_branch_has_few_requests_at_once(
     clinic.push()
     assert clinic.states() == {('sent', None): 7}
     assert peak[0] <= most
+
+
+def test_branch_that_is_answered_late_does_not_keep_others_waiting(
+        clinic, gateway):
+    "What falls due meanwhile leaves before the late answer is there"
+    clinic.visit('A')
+    clinic.visit('B')
+    clinic.push()
+    late, answered = threading.Event(), threading.Event()
+
+    def hold(exchange):
+        late.set()
+        answered.wait(60)
+        exchange.hand_back(exchange.forward())
+    gateway.once('POST', FHIR, hold)
+    first = clinic.visit('A')
+    with ThreadPoolExecutor(1) as runner:
+        run = runner.submit(clinic.push)
+        try:
+            assert late.wait(60)
+            other = clinic.visit('B')
+            assert wait_until(lambda: (
+                    clinic.submission(other)['state'] == 'sent'), 25)
+            assert clinic.submission(first)['state'] == 'sending'
+        finally:
+            answered.set()
+        run.result()
+    assert clinic.states() == {('sent', None): 4}
+
+
+def wait_until(is_so, seconds):
+    "Return whether it becomes so before the seconds are over"
+    limit = time.monotonic() + seconds
+    while not (so := is_so()) and time.monotonic() < limit:
+        time.sleep(0.1)
+    return so
 
 
 def test_host_that_fails_five_times_is_left_alone(
