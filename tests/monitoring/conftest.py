@@ -2,23 +2,15 @@
 # this repository contains the full copyright notices and license terms.
 
 import pytest
-from push_clinic import create_database, drop_database
 from satusehat_emulator.serving import serve
 from watched_clinic import TOKEN, WatchedClinic
 
 
-@pytest.fixture(scope='module')
-def shared_clinic():
-    database = create_database()
-    yield WatchedClinic(database)
-    drop_database(database)
-
-
-@pytest.fixture
-def clinic(shared_clinic):
-    "A clinic that has not sent anything yet"
-    yield shared_clinic
-    shared_clinic.clear()
+@pytest.fixture(scope='session')
+def renewed_clinic():
+    clinic = WatchedClinic()
+    yield clinic
+    clinic.drop()
 
 
 @pytest.fixture

@@ -6,16 +6,13 @@ import datetime as dt
 import uuid
 
 from prometheus_client.parser import text_string_to_metric_families
-from push_clinic import Clinic
+from renewed_clinic import RenewedClinic
 from trytond.pool import Pool
 from trytond.protocols.wrappers import Response
 from trytond.wsgi import app
 from werkzeug.test import Client
 
 TOKEN = 'watchtower-' + '0' * 20
-TRACES = [
-    'satusehat.exchange.tally', 'satusehat.exchange', 'satusehat.gate',
-    'satusehat.submission', 'satusehat.resource', 'ir.cron.log']
 SWEEP = 'satusehat.submission|push'
 # The metrics that there are, with their labels
 LABELS = {
@@ -62,8 +59,8 @@ def now():
     return dt.datetime.now(dt.timezone.utc).replace(tzinfo=None)
 
 
-class WatchedClinic(Clinic):
-    "A Clinic with rows that no visit was needed for"
+class WatchedClinic(RenewedClinic):
+    "A clinic with rows that no visit was needed for"
 
     def health(self, **headers):
         return get(f'/{self.database}/satusehat/health', **headers)
@@ -201,10 +198,3 @@ class WatchedClinic(Clinic):
     def gates(self, *rows):
         with self.transaction(user=0):
             Pool().get('satusehat.gate').create(list(rows))
-
-    def clear(self):
-        "Forget all that was sent or is to be sent, and all that ran"
-        with self.transaction(user=0) as transaction:
-            cursor = transaction.connection.cursor()
-            for model in TRACES:
-                cursor.execute(*Pool().get(model).__table__().delete())
