@@ -86,6 +86,8 @@ class Unsent(ModelSQL, ModelView):
     @classmethod
     def view_attributes(cls):
         return super().view_attributes() + [
+            ('/tree/field[@name="company"]', 'tree_invisible',
+                Eval('company_filter') == 'one'),
             ('/tree', 'visual',
                 If(Eval('state').in_(['needs_data', 'needs_admin']), 'danger',
                     If(Eval('held') | Eval('state').in_(

@@ -63,6 +63,10 @@ class Submission(CorrectionMixin, ModelSQL, ModelView):
     sent_at = fields.DateTime("Sent at", readonly=True)
     reason = fields.Char("Reason", readonly=True)
     detail = fields.Text("Detail", readonly=True, loading='eager')
+    number = fields.Function(
+        fields.Char(
+            "Visit Number", help="For those who may not see the visit."),
+        'get_number', searcher='search_number')
     last_error = fields.Function(
         fields.Text("Last Error", states={
                 'invisible': ~Eval('last_error'),
@@ -142,6 +146,18 @@ class Submission(CorrectionMixin, ModelSQL, ModelView):
     @classmethod
     def default_lapses(cls):
         return 0
+
+    @classmethod
+    def get_number(cls, submissions, name):
+        return {s.id: s.encounter.number for s in submissions}
+
+    @classmethod
+    def search_number(cls, name, clause):
+        Encounter = Pool().get('clinic.encounter')
+        with without_check_access():
+            query = Encounter.search(
+                [('number', *clause[1:])], query=True)
+        return [('encounter', 'in', query)]
 
     @classmethod
     def get_last_error(cls, submissions, name):

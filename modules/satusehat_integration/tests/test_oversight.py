@@ -151,6 +151,21 @@ class UnsentTestCase(WaitingTestCase):
             with self.subTest(login=login):
                 self.assertEqual(self.opened(login, min(wanted)), wanted)
 
+    def test_visits_are_told_apart_by_those_who_may_not_see_them(self):
+        ids = [self.waiting() for _ in range(2)]
+        user = self.user('satusehat')
+        with self.database() as pool:
+            numbers = {
+                s.id: s.encounter.number
+                for s in pool.get('satusehat.submission').browse(ids)}
+        for id_, number in numbers.items():
+            self.assertEqual(
+                user.read('satusehat.submission', id_, 'number')['number'],
+                number)
+            self.assertEqual(
+                user.search(
+                    'satusehat.submission', [('number', '=', number)]), [id_])
+
     def test_double_click_on_a_held_branch(self):
         wanted = {self.waiting(), self.waiting(reason='server_error')}
         self.block(problem='throttled')
