@@ -5,6 +5,12 @@ import pytest
 
 
 @pytest.fixture
+def pace(setting):
+    "Requests do not keep to a pace"
+    setting(requests_per_minute=0, requests_per_minute_host=0)
+
+
+@pytest.fixture
 def warm(clinic, emulator):
     "The branches have tokens, and the numbers of their people and places"
     for branch in 'AB':

@@ -32,14 +32,14 @@ def steady_pauses(clinic, monkeypatch):
 
 
 @pytest.fixture
-def unpaced(setting):
-    "No request waits for the pace of its client or of the host"
-    setting(requests_per_minute=0, requests_per_minute_host=0)
+def pace(setting):
+    "Requests keep to a pace, one that hardly makes them wait"
+    setting(requests_per_minute=60000, requests_per_minute_host=240000)
 
 
 @pytest.fixture
-def emulator(setting, steady_pauses, unpaced):
-    "The platform; requests are not paced"
+def emulator(setting, steady_pauses, pace):
+    "The platform"
     from satusehat_emulator.serving import serve
     with serve() as served:
         setting(local_url=served.url)
