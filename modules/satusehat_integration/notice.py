@@ -224,9 +224,11 @@ def _notify(by_user):
         language = user.language.code if user.language else None
         with Transaction().set_context(language=language):
             notifications += [
+                # The web client opens an action that is given whole only,
+                # which any value of its own makes it
                 Notification(
                     user=user, icon='satusehat', action=action,
-                    label=label, description=description)
+                    action_value='{}', label=label, description=description)
                 for label, description in texts(by_user[user.id])]
     if notifications:
         Notification.save(notifications)

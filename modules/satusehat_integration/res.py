@@ -29,7 +29,9 @@ class Notification(metaclass=PoolMeta):
     @without_check_access
     def _standing(cls):
         "Return what `get` tells beside the records"
-        ModelData = Pool().get('ir.model.data')
+        pool = Pool()
+        Action = pool.get('ir.action')
+        ModelData = pool.get('ir.model.data')
         told = silence()
         if not told:
             return []
@@ -41,7 +43,8 @@ class Notification(metaclass=PoolMeta):
                 'icon': 'satusehat',
                 'model': None,
                 'records': None,
-                'action': ModelData.get_id(
-                    'satusehat_integration', 'act_unsent_form'),
+                'action': Action(ModelData.get_id(
+                        'satusehat_integration', 'act_unsent_form')
+                    ).get_action_value(),
                 'unread': True,
                 }]
