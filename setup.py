@@ -88,6 +88,7 @@ setup(
             'prometheus-client >= 0.22, < 1',
             'proteus >= 8.0, < 8.1',
             'pytest >= 9.0, < 10',
+            'pytest-xdist >= 3.8, < 4',
             'PyYAML >= 6.0, < 7',
             'responses >= 0.25, < 1',
             'ruff >= 0.14, < 1',

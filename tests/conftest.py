@@ -97,7 +97,7 @@ def set_environment():
 
 
 set_environment()
-pytest_plugins = ['clinic_fixtures']
+pytest_plugins = ['workers', 'clinic_fixtures']
 
 
 def fetch_sqlite_cache():
@@ -162,10 +162,10 @@ def pytest_addoption(parser):
 def pytest_sessionstart(session):
     # A terminated run tears its fixtures down as an interrupted one does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if is_postgresql():
-        drop_stale_templates()
-    else:
+    if not is_postgresql():
         fetch_sqlite_cache()
+    elif not hasattr(session.config, 'workerinput'):
+        drop_stale_templates()
 
 
 def pytest_sessionfinish(session, exitstatus):
@@ -194,7 +194,8 @@ def pytest_collection_modifyitems(config, items):
 
 def pytest_terminal_summary(terminalreporter, exitstatus):
     "Leave the counts where script/test adds them up."
-    if target := os.environ.get('TEST_COUNTS'):
+    target = os.environ.get('TEST_COUNTS')
+    if target and not hasattr(terminalreporter.config, 'workerinput'):
         counts = {
             outcome: sum(
                 getattr(report, 'count_towards_summary', True)
