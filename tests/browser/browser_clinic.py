@@ -6,14 +6,16 @@ The server is a process of its own with an SQLite file in a temporary folder;
 whatever is prepared goes over its XML-RPC interface, as from any client.
 """
 
+import datetime as dt
 import os
 import secrets
 import socket
+import sqlite3
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +25,7 @@ from demo.setting_up import finish_module_wizards, set_up
 from proteus.config import set_xmlrpc_session
 
 DATABASE = 'klinik'
+MINUTE = dt.timedelta(minutes=1)
 MODULES = ['clinic_rme', 'satusehat_integration']
 CURRENCY = {
     'code': 'IDR', 'numeric_code': '360', 'name': "Rupiah", 'symbol': "Rp",
@@ -46,6 +49,8 @@ STAFF = {
     'doctor': (
         "dr. Alexander", 'male', '7209061211900001', 'general_practitioner'),
     'manager': ("Bima Admin", 'male', None, 'administrator'),
+    'head': ("Kirana Kepala", 'female', None, 'administrator'),
+    'satusehat': ("Sari Integrasi", 'female', None, 'administrator'),
     }
 GROUPS = {
     'registration': ['clinic_rme.group_registration'],
@@ -54,6 +59,8 @@ GROUPS = {
     'manager': [
         'clinic_rme.group_admin',
         'satusehat_integration.group_satusehat_admin'],
+    'head': ['clinic_rme.group_admin'],
+    'satusehat': ['satusehat_integration.group_satusehat_admin'],
     }
 ICD10 = [
     ('A01.0', "Typhoid fever"),
@@ -73,6 +80,7 @@ class Server:
 
     def __init__(self, folder, web_client, satusehat_url):
         self._folder, self._process = folder, None
+        self.file = folder / f'{DATABASE}.sqlite'
         self.url = f'http://127.0.0.1:{_free_port()}'
         self._environment = {
             **os.environ,
@@ -84,7 +92,7 @@ class Server:
             'TZ': 'Asia/Jakarta',
             }
         self._environment.pop('TRYTOND_DATABASE_URI', None)
-        (folder / f'{DATABASE}.sqlite').touch()
+        self.file.touch()
 
     def make_database(self, password):
         "Activate the modules, with the Indonesian language"
@@ -154,7 +162,7 @@ class Clinic:
 
     def __init__(self, server, admin):
         self.url, self.database = server.url, DATABASE
-        self._admin = admin
+        self._admin, self._file = admin, server.file
         self.users = {
             role: User(role, secrets.token_urlsafe(16)) for role in STAFF}
         finish_module_wizards(admin)
@@ -192,11 +200,58 @@ class Clinic:
             entry = entry.parent
         return path
 
+    def finish_visit(self, name, nik):
+        "Let a new patient have come and gone"
+        admin = self._admin
+        party = admin.model('party.party')(name=name, nik=nik, sex='female')
+        party.save()
+        patient = admin.model('clinic.patient')(party=party)
+        patient.save()
+        now = dt.datetime.now(dt.timezone.utc).replace(
+            tzinfo=None, microsecond=0)
+        room = admin.only('clinic.room', ('code', '=', 'UMUM-1'))
+        visit = admin.model('clinic.encounter')(
+            patient=patient, unit=room.unit, room=room,
+            practitioner=admin.only(
+                'company.employee', ('party.name', '=', STAFF['doctor'][0])),
+            arrived_at=now - 60 * MINUTE, started_at=now - 45 * MINUTE,
+            finished_at=now - 20 * MINUTE, chief_complaint="Pilek")
+        visit.click('arrive')
+        visit.vital_signs.new(
+            measured_at=now - 50 * MINUTE, systolic=120, diastolic=80)
+        visit.click('start')
+        visit.diagnoses.new(rank=1, code=admin.only(
+                'clinic.icd10', ('code', '=', 'J00')))
+        visit.click('finish')
+
+    def identify(self, name, nik):
+        "Correct the NIK of a person"
+        party = self._admin.only('party.party', ('name', '=', name))
+        party.nik = nik
+        party.save()
+
     def deliver(self):
         "Let the scheduled action send what is due"
+        self._run_once('push')
+
+    def notify(self):
+        "Let the scheduled action tell people what was not sent"
+        self._run_once('notify')
+
+    def _run_once(self, name):
         cron = self._admin.only(
-            'ir.cron', ('method', '=', 'satusehat.submission|push'))
+            'ir.cron', ('method', '=', f'satusehat.submission|{name}'))
         cron.click('run_once')
+
+    def pass_time(self, hours):
+        "Let the visits that are not sent have been finished hours earlier"
+        with closing(sqlite3.connect(self._file, 30)) as database, database:
+            database.execute(
+                "UPDATE satusehat_submission"
+                " SET create_date = datetime(create_date, ?),"
+                " next_attempt = datetime(next_attempt, ?)"
+                " WHERE state NOT IN ('sent', 'stopped')",
+                [f'-{hours} hours'] * 2)
 
 
 @contextmanager

@@ -186,6 +186,39 @@ class WebClient:
         ActionChains(self.driver).double_click(cell).perform()
         self.settle()
 
+    def select(self, text):
+        "Tick the row that shows the text"
+        self.settle()
+        self.visible('td.selection-state', self.row(text))[0].click()
+        self.settle()
+
+    # Notifications
+
+    def badge(self):
+        "Wait for the number of notifications and return it"
+        return self.until(
+            lambda: self.visible('#user-preferences .notification-badge'),
+            "the number of notifications")[0].text
+
+    def notifications(self):
+        "Open the menu of the user; return (label, description) of each"
+        self.settle()
+        self.see_anywhere('#user-preferences > a').click()
+        self.settle()
+        return list(zip(*(
+                    [element.text for element in self.visible(
+                            f'.notification-{part}')]
+                    for part in ['label', 'description']), strict=True))
+
+    def open_notification(self, label):
+        "Click on a notification of the open menu"
+        self.see_anywhere(f'.notification-label[title="{label}"]').click()
+        self.settle()
+
+    def see_anywhere(self, selector):
+        "Wait for a visible element of the whole window and return it"
+        return self.until(lambda: self.visible(selector), selector)[0]
+
     # Forms
 
     def enter(self, name, text):
