@@ -22,6 +22,8 @@ from delivery_invariants import Case
 from gateway import gateway_to
 from push_clinic import Clinic
 from satusehat_emulator.serving import serve
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+from trytond import backend
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
@@ -250,7 +252,13 @@ class World:
         "Let the seconds pass for the clinic and for the platform"
         self.receive_late(seconds)
         self.passed += seconds
-        back = dt.timedelta(seconds=seconds)
+        # Senders that settle at the same moment come first
+        Retrying(
+            retry=retry_if_exception_type(backend.DatabaseOperationalError),
+            stop=stop_after_attempt(10), reraise=True,
+            )(self._set_back, dt.timedelta(seconds=seconds))
+
+    def _set_back(self, back):
         with self.clinic.transaction(user=0) as transaction:
             cursor = transaction.connection.cursor()
             for model, names in CLOCKED:
