@@ -48,6 +48,7 @@ def sweeps(clinic, warm, start):
 
 
 def assert_says_nothing_of_people(clinic, emulator, process):
+    assert 'sweep failed' in process.errors
     settled(
         clinic, emulator, canaries=frozenset(PEOPLE),
         texts=(('the log of the sender', process.errors),))
