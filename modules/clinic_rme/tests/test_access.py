@@ -35,6 +35,8 @@ MODELS = {
     'clinic.icd10': {
         'nurse': 'r', 'doctor': 'r', 'pharmacist': 'r', 'admin': 'rwc'},
     'clinic.icd10.import.result': {'admin': 'rwc'},
+    'clinic.icd9cm': {'nurse': 'r', 'doctor': 'r', 'admin': 'rwc'},
+    'clinic.icd9cm.import.result': {'admin': 'rwc'},
     'clinic.clinical_finding': {
         'nurse': 'r', 'doctor': 'r', 'admin': 'rwc'},
     'clinic.configuration': {'admin': 'rwc'},
@@ -134,6 +136,9 @@ class AccessTestCase(RemoteTestCase):
                 {'note': "Lain"}),
             'clinic.icd10': (
                 {'code': f'A{number}', 'name': "Kode", 'edition': "Test"},
+                {'name': "Lain"}),
+            'clinic.icd9cm': (
+                {'code': f'{number}', 'name': "Tindakan"},
                 {'name': "Lain"}),
             'clinic.clinical_finding': (
                 {'code': f'{number}', 'name': "Keluhan",
