@@ -37,6 +37,15 @@ MODELS = {
     'clinic.icd10.import.result': {'admin': 'rwc'},
     'clinic.icd9cm': {'nurse': 'r', 'doctor': 'r', 'admin': 'rwc'},
     'clinic.icd9cm.import.result': {'admin': 'rwc'},
+    'clinic.medicine': {
+        'nurse': 'r', 'doctor': 'r', 'pharmacist': 'rwc', 'admin': 'rwc'},
+    'clinic.medicine.ingredient': {
+        'nurse': 'r', 'doctor': 'r', 'pharmacist': 'rwcd', 'admin': 'rwcd'},
+    'clinic.substance': {
+        'nurse': 'r', 'doctor': 'r', 'pharmacist': 'rwc', 'admin': 'rwc'},
+    'clinic.medicine.import.start': {'pharmacist': 'rwc', 'admin': 'rwc'},
+    'clinic.medicine.import.mapping': {'pharmacist': 'rwc', 'admin': 'rwc'},
+    'clinic.medicine.import.result': {'pharmacist': 'rwc', 'admin': 'rwc'},
     'clinic.clinical_finding': {
         'nurse': 'r', 'doctor': 'r', 'admin': 'rwc'},
     'clinic.configuration': {'admin': 'rwc'},
@@ -113,7 +122,19 @@ class AccessTestCase(RemoteTestCase):
             return (
                 {'patient': patient, 'substance': "Udang"},
                 {'reaction': "Gatal"})
+        if model == 'clinic.medicine.ingredient':
+            medicine, = root('clinic.medicine', 'create', [{
+                        'name': f"Obat {number}"}])
+            substance, = root('clinic.substance', 'create', [{
+                        'name': f"Bahan {number}"}])
+            return (
+                {'medicine': medicine, 'substance': substance},
+                {'strength': "1 mg"})
         return {
+            'clinic.medicine': (
+                {'name': f"Obat {number}"}, {'strength': "1 mg"}),
+            'clinic.substance': (
+                {'name': f"Bahan {number}"}, {'active': True}),
             'party.party': (
                 {'name': f"Orang {number}"}, {'name': f"Lain {number}"}),
             'clinic.unit': (
