@@ -3,7 +3,7 @@
 """ICD-10: its codes and their import.
 
 The edition matters: the national platform codes diagnoses with the WHO
-edition of 2010 and refuses a code it does not know (SATUSEHAT, terminology,
+edition of 2010 and refuses a code it does not know (its page on terminology,
 ICD-10). The package has the edition of 2019; data/icd10_editions.csv says
 which codes differ, so that those of 2010 are added and the later ones come
 last in a search.

@@ -14,7 +14,7 @@ from .exceptions import MedicineValidationError
 from .search import SearchMixin, normalised
 
 # Families of the KFA: 91 substance, 92 virtual and 93 actual product, 94
-# package (SATUSEHAT, Kamus Farmasi dan Alat Kesehatan)
+# package (Kamus Farmasi dan Alat Kesehatan, Ministry of Health)
 KFA_SUBSTANCE = re.compile(r'91\d{6}')
 KFA_MEDICINE = re.compile(r'9[234]\d{6}')
 
