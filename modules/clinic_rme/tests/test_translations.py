@@ -21,8 +21,8 @@ LANGUAGE = 'id'
 PLACEHOLDER = re.compile(r'%\(\w+\)[sd]')
 # What reads the same in both languages
 SAME = {
-    '%', 'Administrator', 'ICD-10', 'NIK', 'OK', 'Puskesmas', 'Status', 'UID',
-    'SpO₂', 'cm', 'kg', 'mmHg', '°C'}
+    '%', 'Administrator', 'Gel', 'ICD-10', 'ICD-9-CM', 'NIK', 'OK', 'Puskesmas',
+    'Status', 'Tablet', 'UID', 'UTF-8', 'Windows', 'SpO₂', 'cm', 'kg', 'mmHg', '°C'}
 
 
 def synchronize():
