@@ -46,3 +46,11 @@ class DiagnosisRankError(ValidationError):
 
 class PartyEraseError(ValidationError):
     pass
+
+
+class PhoneValidationError(ValidationError):
+    pass
+
+
+class PatientMergeError(ValidationError):
+    pass

@@ -21,8 +21,8 @@ LANGUAGE = 'id'
 PLACEHOLDER = re.compile(r'%\(\w+\)[sd]')
 # What reads the same in both languages
 SAME = {
-    '%', 'Administrator', 'ICD-10', 'NIK', 'OK', 'Puskesmas', 'Status', 'UID',
-    'SpO₂', 'cm', 'kg', 'mmHg', '°C'}
+    '%', 'Administrator', 'Hindu', 'ICD-10', 'Islam', 'JKN', 'NIK', 'OK',
+    'Puskesmas', 'RT', 'RW', 'Status', 'UID', 'SpO₂', 'cm', 'kg', 'mmHg', '°C'}
 
 
 def synchronize():
