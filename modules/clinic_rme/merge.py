@@ -9,6 +9,7 @@ both numbers are found.
 
 from sql import Literal, Null
 from sql.aggregate import Max, Min
+from sql.conditionals import Case, Coalesce
 from sql.functions import Lower, Trim
 
 from trytond.i18n import gettext
@@ -254,13 +255,14 @@ class PatientDuplicate(ModelSQL, ModelView):
     """A patient who may be registered already.
 
     The same birth date, and the same name or phone; not two persons with a
-    NIK each.
+    NIK each.  A pair that was merged remains, for who has it open.
     """
     __name__ = 'clinic.patient.duplicate'
 
     patient = fields.Many2One('clinic.patient', "Patient")
     other = fields.Many2One('clinic.patient', "Registered Earlier")
     birth_date = fields.Date("Birth Date")
+    merged = fields.Boolean("Merged")
 
     @classmethod
     def __setup__(cls):
@@ -276,6 +278,14 @@ class PatientDuplicate(ModelSQL, ModelView):
         person, namesake = Party.__table__(), Party.__table__()
         same_name = (
             Lower(Trim(person.name)) == Lower(Trim(namesake.name)))
+        merged = (
+            (later.replaced_by == earlier.id)
+            | (earlier.replaced_by == later.id))
+        alike = (
+            (later.replaced_by == Null)
+            & (earlier.replaced_by == Null)
+            & ((person.nik == Null) | (namesake.nik == Null))
+            & (same_name | cls._same_phone(person, namesake)))
         return (later
             .join(person, condition=later.party == person.id)
             .join(namesake, condition=(
@@ -286,12 +296,12 @@ class PatientDuplicate(ModelSQL, ModelView):
             .select(
                 later.id.as_('id'),
                 Max(later.id).as_('patient'),
-                Min(earlier.id).as_('other'),
+                Coalesce(
+                    Min(Case((alike, earlier.id))),
+                    Min(earlier.id)).as_('other'),
                 Max(person.birth_date).as_('birth_date'),
-                where=(later.replaced_by == Null)
-                & (earlier.replaced_by == Null)
-                & ((person.nik == Null) | (namesake.nik == Null))
-                & (same_name | cls._same_phone(person, namesake)),
+                (Min(Case((merged, 1), else_=0)) == 1).as_('merged'),
+                where=alike | merged,
                 group_by=later.id))
 
     @classmethod

@@ -1,8 +1,6 @@
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
-from operator import attrgetter
-
 from dateutil.relativedelta import relativedelta
 from sql import Null
 from sql.operators import Equal
@@ -74,11 +72,7 @@ class Patient(MergeMixin, DeactivableMixin, ModelSQL, ModelView):
         order=[('arrived_at', 'DESC NULLS FIRST'), ('id', 'DESC')])
     visits = fields.Function(
         fields.One2Many('clinic.encounter', None, "Visits", readonly=True),
-        'get_visits', setter='set_derived')
-    vital_signs = fields.Function(
-        fields.One2Many(
-            'clinic.vital_signs', None, "Vital Signs", readonly=True),
-        'get_vital_signs', setter='set_derived')
+        'get_visits', setter='set_visits')
     last_weight = fields.Function(
         fields.Float("Last Weight", digits=(4, 1)), 'get_last_weight')
 
@@ -120,6 +114,9 @@ class Patient(MergeMixin, DeactivableMixin, ModelSQL, ModelView):
                     'icon': 'tryton-create',
                     'depends': ['replaced_by'],
                     },
+                'open_graphs': {
+                    'icon': 'tryton-history',
+                    },
                 })
 
     @classmethod
@@ -153,34 +150,22 @@ class Patient(MergeMixin, DeactivableMixin, ModelSQL, ModelView):
     @classmethod
     def get_visits(cls, patients, name):
         "The visits, also those of merged records, the latest first"
-        return cls._of_visits(
-            'clinic.encounter', 'patient', patients,
-            [('arrived_at', 'DESC NULLS FIRST'), ('id', 'DESC')])
-
-    @classmethod
-    def get_vital_signs(cls, patients, name):
-        return cls._of_visits(
-            'clinic.vital_signs', 'encounter.patient', patients,
-            [('measured_at', 'ASC'), ('id', 'ASC')])
-
-    @classmethod
-    def set_derived(cls, patients, name, value):
-        "Raise PatientAccessError: what visits hold is recorded there"
-        raise PatientAccessError(gettext('clinic_rme.msg_patient_derived'))
-
-    @classmethod
-    def _of_visits(cls, model, path, patients, order):
-        "Return the ids of what the user may read, in order, by patient"
         pool = Pool()
-        Model = pool.get(model)
+        Encounter = pool.get('clinic.encounter')
         owners = {r.id: p.id for p in patients for r in p.records}
         with check_access():
-            found = Model.search([(path, 'in', list(owners))], order=order)
+            visits = Encounter.search(
+                [('patient', 'in', list(owners))],
+                order=[('arrived_at', 'DESC NULLS FIRST'), ('id', 'DESC')])
         ids = {p.id: [] for p in patients}
-        owner = attrgetter(path)
-        for record in Model.browse(found):
-            ids[owners[owner(record).id]].append(record.id)
+        for visit in Encounter.browse(visits):
+            ids[owners[visit.patient.id]].append(visit.id)
         return ids
+
+    @classmethod
+    def set_visits(cls, patients, name, value):
+        "Raise PatientAccessError: visits are recorded by themselves"
+        raise PatientAccessError(gettext('clinic_rme.msg_patient_visits'))
 
     @classmethod
     def get_last_weight(cls, patients, name):
@@ -227,6 +212,11 @@ class Patient(MergeMixin, DeactivableMixin, ModelSQL, ModelView):
     @ModelView.button_action('clinic_rme.act_encounter_new')
     def new_visit(cls, patients):
         "Open the form of a new visit of the patient"
+
+    @classmethod
+    @ModelView.button_action('clinic_rme.act_vital_signs_graph')
+    def open_graphs(cls, patients):
+        "Show blood pressure, heart rate, weight and temperature over time"
 
     @fields.depends('allergy_status', 'allergies')
     def on_change_with_allergy_text(self, name=None):

@@ -74,7 +74,6 @@ FIELDS = {
             'birth_date', 'sex', 'age']},
     ('clinic.patient', 'last_weight'): {
         'nurse': 'r', 'doctor': 'r', 'pharmacist': 'r'},
-    ('clinic.patient', 'vital_signs'): {'nurse': 'r', 'doctor': 'r'},
     ('clinic.patient', 'related_persons'): {
         'registration': 'rw', 'nurse': 'rw', 'doctor': 'r', 'admin': 'rw'},
     ('clinic.patient', 'allergy_status'): {
@@ -94,7 +93,7 @@ FIELDS = {
     }
 DERIVED = {
     ('clinic.patient', field) for field in [
-        'nik', 'birth_date', 'sex', 'vital_signs']}
+        'nik', 'birth_date', 'sex']}
 BUTTONS = {
     'arrive': {'registration', 'nurse', 'doctor', 'admin'},
     'start': {'nurse', 'doctor'},

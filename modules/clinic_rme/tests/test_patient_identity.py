@@ -225,7 +225,7 @@ class PatientViewTestCase(RemoteTestCase):
     def vital_signs(self, **values):
         return [('create', [values])]
 
-    def test_visits_and_vital_signs(self):
+    def test_visits_and_weight(self):
         patient = self.register()
         first = self.create_visit(
             'finished', patient=patient,
@@ -240,11 +240,9 @@ class PatientViewTestCase(RemoteTestCase):
             'arrived', branch='desa', patient=patient,
             vital_signs=self.vital_signs(weight=99))
         doctor = self.user('doctor')
-        row = doctor.read('clinic.patient', patient, 'visits', 'vital_signs')
-        self.assertEqual(row['visits'], (second, first))
-        self.assertEqual(row['vital_signs'], tuple(
-                doctor.search('clinic.vital_signs', [
-                        ('encounter', '=', v)])[0] for v in [first, second]))
+        self.assertEqual(
+            doctor.read('clinic.patient', patient, 'visits')['visits'],
+            (second, first))
         self.assertEqual(
             self.root.read('clinic.patient', patient, 'visits')['visits'],
             (there, second, first))
@@ -261,18 +259,24 @@ class PatientViewTestCase(RemoteTestCase):
                 'diagnosis_text'],
             "J06.9 Acute upper respiratory infection, unspecified")
 
-    def test_what_visits_hold_is_not_written_on_the_patient(self):
+    def test_visits_are_not_written_on_the_patient(self):
         visit = self.create_visit()
-        vital_signs, = self.root.search(
-            'clinic.vital_signs', [('encounter', '=', visit)])
-        before = self.content('clinic.vital_signs', 'clinic.encounter')
-        for name, id_ in [('visits', visit), ('vital_signs', vital_signs)]:
-            with self.subTest(name=name):
-                with self.assertRaises(AccessError):
-                    self.root('clinic.patient', 'write', [self.patient], {
-                            name: [('delete', [id_])]})
-        self.assertEqual(
-            self.content('clinic.vital_signs', 'clinic.encounter'), before)
+        before = self.content('clinic.encounter')
+        with self.assertRaises(PatientAccessError):
+            self.root('clinic.patient', 'write', [self.patient], {
+                    'visits': [('delete', [visit])]})
+        self.assertEqual(self.content('clinic.encounter'), before)
+
+    def test_graphs(self):
+        for role in ['nurse', 'doctor']:
+            with self.subTest(role=role):
+                self.assertTrue(self.user(role)(
+                        'clinic.patient', 'open_graphs', [self.patient]))
+        for role in ['registration', 'pharmacist', 'cashier', 'admin']:
+            with self.subTest(role=role):
+                with self.assertRaises(AccessButtonError):
+                    self.user(role)(
+                        'clinic.patient', 'open_graphs', [self.patient])
 
     def test_new_visit(self):
         for role in ['registration', 'doctor', 'admin']:
