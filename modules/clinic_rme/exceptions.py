@@ -54,3 +54,11 @@ class CSVFileError(ValidationError):
 
 class MedicineValidationError(ValidationError):
     pass
+
+
+class PhoneValidationError(ValidationError):
+    pass
+
+
+class PatientMergeError(ValidationError):
+    pass

@@ -10,8 +10,9 @@ from trytond.tools import escape_wildcard
 from trytond.transaction import without_check_access
 
 from . import nik as nik_
-from .exceptions import (
-    BirthDateValidationError, NIKValidationError, PartyEraseError)
+from .demographics import DemographicsMixin
+from .exceptions import BirthDateValidationError, NIKValidationError
+from .no_nik import NoNIKMixin
 
 SEXES = [
     (None, ""),
@@ -23,7 +24,7 @@ SEXES = [
 OLDEST_BIRTH_DATE = dt.date(1870, 1, 1)
 
 
-class Party(metaclass=PoolMeta):
+class Party(DemographicsMixin, NoNIKMixin, metaclass=PoolMeta):
     __name__ = 'party.party'
 
     nik = fields.Char(
@@ -147,33 +148,3 @@ class Party(metaclass=PoolMeta):
         default.setdefault('nik')
         default.setdefault('patients')
         return super().copy(parties, default=default)
-
-
-class Replace(metaclass=PoolMeta):
-    __name__ = 'party.replace'
-
-    @classmethod
-    def fields_to_replace(cls):
-        return super().fields_to_replace() + [
-            ('clinic.patient', 'party'),
-            ]
-
-
-class Erase(metaclass=PoolMeta):
-    __name__ = 'party.erase'
-
-    def check_erase(self, party):
-        """Refuse to erase a patient.
-
-        A medical record is kept for 25 years after the last visit
-        (PMK 24/2022, article 39).
-        """
-        pool = Pool()
-        Patient = pool.get('clinic.patient')
-        super().check_erase(party)
-        with without_check_access():
-            patients = Patient.search([('party', '=', party.id)], limit=1)
-        if patients:
-            raise PartyEraseError(gettext(
-                    'clinic_rme.msg_party_erase_patient',
-                    person=party.rec_name))

@@ -2,19 +2,32 @@
 # this repository contains the full copyright notices and license terms.
 
 from dateutil.relativedelta import relativedelta
+from sql import Null
+from sql.operators import Equal
 
 from trytond.i18n import gettext
 from trytond.model import (
-    DeactivableMixin, Index, ModelSQL, ModelView, Unique, fields)
+    DeactivableMixin, Exclude, Index, ModelSQL, ModelView, Unique, fields)
 from trytond.pool import Pool
-from trytond.pyson import Eval, If
-from trytond.transaction import Transaction, check_access
+from trytond.pyson import Bool, Eval, If
+from trytond.transaction import (
+    Transaction, check_access, without_check_access)
 
 from .exceptions import AllergyStatusError, PatientAccessError
+from .merge import MergeMixin
 from .party import SEXES
 
+# KMK HK.01.07/MENKES/1423/2022, outpatient, means of payment
+PAYERS = [
+    (None, ""),
+    ('jkn', "JKN"),
+    ('self_pay', "Self-pay"),
+    ('insurance', "Insurance"),
+    ('company', "Company"),
+    ]
 
-class Patient(DeactivableMixin, ModelSQL, ModelView):
+
+class Patient(MergeMixin, DeactivableMixin, ModelSQL, ModelView):
     __name__ = 'clinic.patient'
     _rec_name = 'medical_record_number'
 
@@ -38,9 +51,30 @@ class Patient(DeactivableMixin, ModelSQL, ModelView):
             })
     allergy_text = fields.Function(
         fields.Char("Allergies"), 'on_change_with_allergy_text')
+    payer = fields.Selection(PAYERS, "Payer", sort=False)
+    payer_name = fields.Char(
+        "Payer Name",
+        states={
+            'required': Eval('payer').in_(['insurance', 'company']),
+            'invisible': ~Eval('payer').in_(['insurance', 'company']),
+            })
+    payer_number = fields.Char(
+        "Card Number",
+        states={
+            'invisible': ~Eval('payer').in_(['jkn', 'insurance', 'company']),
+            },
+        help="The number of the patient at the payer.")
+    related_persons = fields.One2Many(
+        'clinic.related_person', 'patient', "Guardian and Contacts",
+        loading='lazy')
     encounters = fields.One2Many(
         'clinic.encounter', 'patient', "Encounters", readonly=True,
         order=[('arrived_at', 'DESC NULLS FIRST'), ('id', 'DESC')])
+    visits = fields.Function(
+        fields.One2Many('clinic.encounter', None, "Visits", readonly=True),
+        'get_visits', setter='set_visits')
+    last_weight = fields.Function(
+        fields.Float("Last Weight", digits=(4, 1)), 'get_last_weight')
 
     name = fields.Function(
         fields.Char("Name"), 'get_person', searcher='search_person')
@@ -59,7 +93,9 @@ class Patient(DeactivableMixin, ModelSQL, ModelView):
         cls.medical_record_number.search_unaccented = False
         t = cls.__table__()
         cls._sql_constraints += [
-            ('party_unique', Unique(t, t.party),
+            ('party_exclude',
+                Exclude(
+                    t, (t.party, Equal), where=t.replaced_by == Null),
                 'clinic_rme.msg_patient_party_unique'),
             ('medical_record_number_unique',
                 Unique(t, t.medical_record_number),
@@ -70,7 +106,24 @@ class Patient(DeactivableMixin, ModelSQL, ModelView):
                         Index.Equality(cardinality='high'))),
                 Index(t, (t.medical_record_number,
                         Index.Similarity(cardinality='high'))),
+                Index(t, (t.party, Index.Equality())),
                 })
+        cls._buttons.update({
+                'new_visit': {
+                    'invisible': Bool(Eval('replaced_by')),
+                    'icon': 'tryton-create',
+                    'depends': ['replaced_by'],
+                    },
+                'open_graphs': {
+                    'icon': 'tryton-history',
+                    },
+                })
+
+    @classmethod
+    def __register__(cls, module_name):
+        super().__register__(module_name)
+        # Migration from 8.0.0: merged records have the same person
+        cls.__table_handler__(module_name).drop_constraint('party_unique')
 
     @classmethod
     def default_allergy_status(cls):
@@ -93,6 +146,77 @@ class Patient(DeactivableMixin, ModelSQL, ModelView):
         today = Date.today()
         return {
             p.id: age_text(p.party.birth_date, today) for p in patients}
+
+    @classmethod
+    def get_visits(cls, patients, name):
+        "The visits, also those of merged records, the latest first"
+        pool = Pool()
+        Encounter = pool.get('clinic.encounter')
+        owners = {r.id: p.id for p in patients for r in p.records}
+        with check_access():
+            visits = Encounter.search(
+                [('patient', 'in', list(owners))],
+                order=[('arrived_at', 'DESC NULLS FIRST'), ('id', 'DESC')])
+        ids = {p.id: [] for p in patients}
+        for visit in Encounter.browse(visits):
+            ids[owners[visit.patient.id]].append(visit.id)
+        return ids
+
+    @classmethod
+    def set_visits(cls, patients, name, value):
+        "Raise PatientAccessError: visits are recorded by themselves"
+        raise PatientAccessError(gettext('clinic_rme.msg_patient_visits'))
+
+    @classmethod
+    def get_last_weight(cls, patients, name):
+        """The weight measured last, in kilograms.
+
+        Of the branches of the user: doses are computed with it by who does
+        not read the visit.
+        """
+        pool = Pool()
+        VitalSigns = pool.get('clinic.vital_signs')
+        companies = pool.get('res.user').get_companies()
+        weights = {}
+        for patient in patients:
+            rows = VitalSigns.search([
+                    ('encounter.patient', 'in',
+                        [r.id for r in patient.records]),
+                    ('encounter.company', 'in', companies),
+                    ('weight', '!=', None),
+                    ], order=[('measured_at', 'DESC'), ('id', 'DESC')],
+                limit=1)
+            weights[patient.id] = rows[0].weight if rows else None
+        return weights
+
+    @fields.depends('party')
+    def on_change_notify(self):
+        notifications = super().on_change_notify()
+        if self.party and self._may_be_told():
+            with without_check_access():
+                problem = self.party.identity_problem()
+            if problem:
+                notifications.append(('warning', gettext(
+                            f'clinic_rme.msg_identity_{problem}')))
+        return notifications
+
+    @classmethod
+    def _may_be_told(cls):
+        pool = Pool()
+        FieldAccess = pool.get('ir.model.field.access')
+        return FieldAccess.check(
+            'party.party', ['nik', 'no_nik_reason', 'mother_nik'],
+            raise_exception=False)
+
+    @classmethod
+    @ModelView.button_action('clinic_rme.act_encounter_new')
+    def new_visit(cls, patients):
+        "Open the form of a new visit of the patient"
+
+    @classmethod
+    @ModelView.button_action('clinic_rme.act_vital_signs_graph')
+    def open_graphs(cls, patients):
+        "Show blood pressure, heart rate, weight and temperature over time"
 
     @fields.depends('allergy_status', 'allergies')
     def on_change_with_allergy_text(self, name=None):
@@ -117,6 +241,9 @@ class Patient(DeactivableMixin, ModelSQL, ModelView):
             ('medical_record_number', operator, operand, *extra),
             ('party.name', operator, operand, *extra),
             ]
+        if bool_op == 'OR':
+            domain.append(
+                ('replaced.medical_record_number', operator, operand, *extra))
         if cls._may_find_by_nik():
             domain.append(('party.nik', operator, code, *extra))
         return domain
@@ -188,11 +315,18 @@ class Patient(DeactivableMixin, ModelSQL, ModelView):
         default = default.copy() if default is not None else {}
         default.setdefault('medical_record_number')
         default.setdefault('encounters')
+        default.setdefault('related_persons')
         return super().copy(patients, default=default)
 
     @classmethod
     def view_attributes(cls):
         return super().view_attributes() + [
+            ('/form//image[@name="clinic-allergy"]', 'states', {
+                    'invisible': Eval('allergy_status', '') != 'listed',
+                    }),
+            ('/form//image[@name="tryton-warning"]', 'states', {
+                    'invisible': Eval('allergy_status', '') != 'not_asked',
+                    }),
             ('/tree//field[@name="allergy_text"]', 'visual',
                 If(Eval('allergy_status') == 'listed', 'danger',
                     If(Eval('allergy_status') == 'not_asked',
@@ -238,18 +372,14 @@ class Allergy(ModelSQL, ModelView):
             patient.check_allergies(set(patient.allergies) - set(removed))
 
 
-def age_text(birth_date, today):
-    """Return the age in words, as fine as it matters.
+def age_text(birth_date, day):
+    """Return the age on the day in whole years, months and days.
 
-    Years and months from the age of five, days added below; an empty text
-    without birth date.
+    An empty text without birth date, and before the birth.
     """
-    if not birth_date or birth_date > today:
+    if not birth_date or birth_date > day:
         return ''
-    age = relativedelta(today, birth_date)
-    if age.years >= 5:
-        return gettext(
-            'clinic_rme.msg_age_years', years=age.years, months=age.months)
+    age = relativedelta(day, birth_date)
     return gettext(
-        'clinic_rme.msg_age_days',
+        'clinic_rme.msg_age',
         years=age.years, months=age.months, days=age.days)

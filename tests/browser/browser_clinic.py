@@ -189,6 +189,11 @@ class Clinic:
                 for role, user in self.users.items()},
             patients={}, visits=[])
 
+    @property
+    def admin(self):
+        "The Client of the built-in administrator, to prepare records"
+        return self._admin
+
     def menu(self, name):
         "Return the names on the way to a menu entry, as users read them"
         ModelData = self._admin.model('ir.model.data')

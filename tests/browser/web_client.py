@@ -311,6 +311,13 @@ class WebClient:
         self.see(f'.toolbar button#{name}').click()
         self.settle()
 
+    def choose_action(self, name):
+        "Choose an entry of the menu that a button of the tab opened"
+        self.until(
+            lambda: [a for a in self.visible('.dropdown-menu a')
+                if a.text.startswith(name)], name)[0].click()
+        self.settle()
+
     def save(self):
         self.toolbar('save')
 

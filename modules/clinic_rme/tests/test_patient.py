@@ -236,7 +236,9 @@ class PatientTestCase(RemoteTestCase):
                 values = self.user(login)(
                     'clinic.encounter', 'on_change_patient',
                     {'patient': self.patient})
-                self.assertEqual(values['patient_sex'], 'male')
+                self.assertEqual(
+                    values.get('patient_sex'),
+                    'male' if login == 'admin' else None)
                 self.assertNotIn('patient_allergy_text', values)
                 self.assertNotIn('patient_allergy_status', values)
 
@@ -327,9 +329,9 @@ class AgeTestCase(unittest.TestCase):
                 (dt.date(2021, 1, 11), dt.date(2026, 1, 10),
                     "4 years 11 months 30 days"),
                 (dt.date(2021, 1, 10), dt.date(2026, 1, 10),
-                    "5 years 0 months"),
+                    "5 years 0 months 0 days"),
                 (dt.date(1940, 6, 15), dt.date(2026, 1, 10),
-                    "85 years 6 months"),
+                    "85 years 6 months 26 days"),
                 ]:
             with self.subTest(birth_date=birth_date, today=today):
                 self.assertEqual(age_text(birth_date, today), text)

@@ -21,8 +21,9 @@ LANGUAGE = 'id'
 PLACEHOLDER = re.compile(r'%\(\w+\)[sd]')
 # What reads the same in both languages
 SAME = {
-    '%', 'Administrator', 'Gel', 'ICD-10', 'ICD-9-CM', 'NIK', 'OK', 'Puskesmas',
-    'Status', 'Tablet', 'UID', 'UTF-8', 'Windows', 'SpO₂', 'cm', 'kg', 'mmHg', '°C'}
+    '%', 'Administrator', 'Gel', 'Hindu', 'ICD-10', 'ICD-9-CM', 'Islam',
+    'JKN', 'NIK', 'OK', 'Puskesmas', 'RT', 'RW', 'SpO₂', 'Status',
+    'Tablet', 'UID', 'UTF-8', 'Windows', 'cm', 'kg', 'mmHg', '°C'}
 
 
 def synchronize():

@@ -258,6 +258,13 @@ class RemoteTestCase(unittest.TestCase):
         with Transaction().start(DB_NAME, 0, readonly=True):
             yield Pool()
 
+    @contextmanager
+    def transaction(self, **options):
+        "Change the database as the server does, without access checks"
+        with Transaction().start(DB_NAME, 0, **options) as transaction:
+            yield Pool()
+            transaction.commit()
+
     def content(self, *models, visits=None):
         """Return every value of every record, for comparison.
 
