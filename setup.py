@@ -101,6 +101,8 @@ setup(
             'satusehat-emulator = satusehat_emulator.__main__:main',
             'trytond_import_icd10 = '
             'trytond.modules.clinic_rme.scripts.import_icd10:run',
+            'trytond_verify_seals = '
+            'trytond.modules.clinic_rme.scripts.verify_seals:run',
             ],
         'trytond.modules': [
             f'{name} = trytond.modules.{name}' for name in modules],

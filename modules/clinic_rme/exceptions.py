@@ -46,3 +46,15 @@ class DiagnosisRankError(ValidationError):
 
 class PartyEraseError(ValidationError):
     pass
+
+
+class SealAccessError(AccessError):
+    pass
+
+
+class AmendmentError(ValidationError):
+    pass
+
+
+class AmendmentAccessError(AccessError):
+    pass

@@ -93,6 +93,7 @@ class SimpleICD10:
 
 class ICD10(DeactivableMixin, ModelSQL, ModelView):
     __name__ = 'clinic.icd10'
+    code_sealed = 'code'
 
     code = fields.Char("Code", required=True)
     name = fields.Char("Title", required=True)
@@ -244,6 +245,7 @@ class ICD10(DeactivableMixin, ModelSQL, ModelView):
 
 class ClinicalFinding(DeactivableMixin, ModelSQL, ModelView):
     __name__ = 'clinic.clinical_finding'
+    code_sealed = 'code'
 
     code = fields.Char(
         "Code", required=True,
