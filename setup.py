@@ -105,6 +105,8 @@ setup(
             'trytond.modules.clinic_rme.scripts.import_icd10:run',
             'trytond_import_regions = '
             'trytond.modules.clinic_rme.scripts.import_regions:run',
+            'trytond_verify_seals = '
+            'trytond.modules.clinic_rme.scripts.verify_seals:run',
             ],
         'trytond.modules': [
             f'{name} = trytond.modules.{name}' for name in modules],

@@ -23,6 +23,7 @@ PROFESSIONS = [
     ('registration', "Registration Clerk"),
     ('cashier', "Cashier"),
     ('administrator', "Administrator"),
+    ('medical_records', "Medical Records Officer"),
     ]
 PRACTITIONERS = [
     'general_practitioner', 'specialist', 'dentist', 'checkup_physician',

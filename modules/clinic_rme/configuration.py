@@ -18,6 +18,17 @@ def _sequence(string, type_):
             ])
 
 
+_signature_required = fields.Boolean(
+    "Password at Signing",
+    help="A visit is finished by signing: the password is asked for again "
+    "when it was not entered for some minutes.")
+_correction_hours = fields.Integer(
+    "Correction Hours", required=True,
+    domain=[('correction_hours', '>=', 0)],
+    help="For how long after the signature the author may correct a visit "
+    "without approval.")
+
+
 class Configuration(
         ModelSingleton, ModelSQL, ModelView, CompanyMultiValueMixin):
     __name__ = 'clinic.configuration'
@@ -26,10 +37,19 @@ class Configuration(
         _sequence("Medical Record Number Sequence", 'sequence_type_patient'))
     encounter_sequence = fields.MultiValue(
         _sequence("Encounter Sequence", 'sequence_type_encounter'))
+    signature_required = fields.MultiValue(_signature_required)
+    correction_hours = fields.MultiValue(_correction_hours)
+    retention_years = fields.Integer(
+        "Retention Years", required=True,
+        domain=[('retention_years', '>=', 25)],
+        help="How long a medical record is kept after the last visit, "
+        "at least 25 years.")
 
     @classmethod
     def multivalue_model(cls, field):
         pool = Pool()
+        if field in {'signature_required', 'correction_hours'}:
+            return pool.get('clinic.configuration.correction')
         if field in {'patient_sequence', 'encounter_sequence'}:
             return pool.get('clinic.configuration.sequence')
         return super().multivalue_model(field)
@@ -38,6 +58,15 @@ class Configuration(
     def default_patient_sequence(cls, **pattern):
         return cls.multivalue_model(
             'patient_sequence').default_patient_sequence()
+
+    @classmethod
+    def default_correction_hours(cls, **pattern):
+        return cls.multivalue_model(
+            'correction_hours').default_correction_hours()
+
+    @classmethod
+    def default_retention_years(cls):
+        return 25
 
     @classmethod
     def default_encounter_sequence(cls, **pattern):
@@ -69,3 +98,19 @@ class ConfigurationSequence(ModelSQL, CompanyValueMixin):
             return ModelData.get_id('clinic_rme', name)
         except KeyError:
             return None
+
+
+class ConfigurationCorrection(ModelSQL, CompanyValueMixin):
+    __name__ = 'clinic.configuration.correction'
+
+    signature_required = _signature_required
+    correction_hours = _correction_hours
+
+    @classmethod
+    def default_correction_hours(cls):
+        """Return the limit of vendors and commentaries, 2 x 24 hours.
+
+        It is said to be in PMK 24/2022, article 30, and is a setting for
+        that reason.
+        """
+        return 48

@@ -37,7 +37,9 @@ TIMES = list(PASSED.values())
 GIVEN = {
     'number', 'cancelled_at', 'registered_by', 'started_by', 'finished_by'}
 FIXED = GIVEN | {'company', 'state', 'status_history'}
-_closed = {'readonly': Eval('state').in_(CLOSED)}
+_closed = {
+    'readonly': Eval('state').in_(CLOSED) & ~Eval('correction_open', False),
+    }
 
 
 def now():
@@ -175,6 +177,7 @@ class Encounter(UidMixin, BranchMixin, Workflow, ModelSQL, ModelView):
             ('planned', 'cancelled'),
             ('arrived', 'cancelled'),
             ('in_progress', 'cancelled'),
+            ('finished', 'entered_in_error'),
             }
         cls._buttons.update({
                 'cancel': {
@@ -502,6 +505,9 @@ def _periods(encounter):
             s: t for s, t in starts.items()
             if t and s in {r.status for r in encounter.status_history}}
         starts['cancelled'] = encounter.cancelled_at
+    elif encounter.state == 'entered_in_error':
+        # The course of the visit is told as before
+        starts = {s: t for s, t in starts.items() if t}
     elif encounter.state in PASSED:
         reached = list(PASSED)[:list(PASSED).index(encounter.state) + 1]
         starts = {s: starts[s] for s in reached}

@@ -62,3 +62,15 @@ class PhoneValidationError(ValidationError):
 
 class PatientMergeError(ValidationError):
     pass
+
+
+class SealAccessError(AccessError):
+    pass
+
+
+class AmendmentError(ValidationError):
+    pass
+
+
+class AmendmentAccessError(AccessError):
+    pass

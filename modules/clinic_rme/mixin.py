@@ -61,6 +61,36 @@ class UidMixin:
 
 
 part_states = {'readonly': ~Eval('encounter_open', True)}
+_LOG = {'id', 'create_uid', 'create_date', 'write_uid', 'write_date'}
+
+
+def stored_fields(Model):
+    "Return the names of the fields that hold what was entered in a record"
+    return {
+        name for name, field in Model._fields.items()
+        if not isinstance(field, fields.Function)
+        and field._type not in {'one2many', 'one2one'}} - _LOG
+
+
+def current_employee(company):
+    "Return the id of the current user's employee of the branch, if any"
+    User = Pool().get('res.user')
+    employee = User(Transaction().user).employee
+    if employee and employee.company == company:
+        return employee.id
+
+
+def hold_encounters(ids):
+    """Let no one else close or change the visits until the commit.
+
+    An update that changes nothing: of two transactions at the same time the
+    later one fails and is run again by the server, and then sees what the
+    other one did.
+    """
+    table = Pool().get('clinic.encounter').__table__()
+    Transaction().connection.cursor().execute(*table.update(
+            [table.state], [table.state],
+            where=fields.SQL_OPERATORS['in'](table.id, ids)))
 
 
 class EncounterPartMixin(UidMixin, BranchMixin):
@@ -97,7 +127,18 @@ class EncounterPartMixin(UidMixin, BranchMixin):
             values['recorded_by'] = cls.default_recorded_by()
         return values
 
-    @fields.depends('encounter', '_parent_encounter.state')
+    @classmethod
+    def fields_sealed(cls):
+        """Return the names of the fields that the visit's seal covers.
+
+        Every stored one.  A new kind of entry joins the seal by this mixin;
+        take away from the set what may change after the visit's end.
+        """
+        return stored_fields(cls)
+
+    @fields.depends(
+        'encounter', '_parent_encounter.state',
+        '_parent_encounter.correction_open')
     def on_change_with_encounter_open(self, name=None):
         return not self.encounter or not self.encounter.is_closed
 
@@ -113,23 +154,9 @@ class EncounterPartMixin(UidMixin, BranchMixin):
         if mode == 'write' and values.keys() & {'recorded_by', 'recorded_at'}:
             raise EncounterAccessError(
                 gettext('clinic_rme.msg_encounter_part_author'))
-        cls._hold({r.encounter.id for r in records})
+        hold_encounters({r.encounter.id for r in records})
         for record in records:
             if record.encounter.is_closed:
                 raise EncounterAccessError(gettext(
                         'clinic_rme.msg_encounter_closed',
                         encounter=record.encounter.rec_name))
-
-    @classmethod
-    def _hold(cls, ids):
-        """Let no one else close or change the visits until the commit.
-
-        An update that changes nothing: of two transactions at the same time
-        the later one fails and is run again by the server, and then sees
-        what the other one did.
-        """
-        pool = Pool()
-        table = pool.get('clinic.encounter').__table__()
-        Transaction().connection.cursor().execute(*table.update(
-                [table.state], [table.state],
-                where=fields.SQL_OPERATORS['in'](table.id, ids)))

@@ -99,6 +99,7 @@ class CodeSystemMixin(SearchMixin, DeactivableMixin):
     __slots__ = ()
 
     everyday_file = None
+    code_sealed = 'code'
 
     code = fields.Char("Code", required=True)
     name = fields.Char("Title", required=True)
@@ -268,6 +269,7 @@ def _differences(stored, values):
 
 class ClinicalFinding(DeactivableMixin, ModelSQL, ModelView):
     __name__ = 'clinic.clinical_finding'
+    code_sealed = 'code'
 
     code = fields.Char(
         "Code", required=True,

@@ -40,6 +40,18 @@ class Encounter(ResourceIdMixin, metaclass=PoolMeta):
         Submission.enqueue(encounters, first=True)
 
     @classmethod
+    def on_corrected(cls, encounters):
+        Submission = Pool().get('satusehat.submission')
+        super().on_corrected(encounters)
+        Submission.enqueue(encounters)
+
+    @classmethod
+    def on_entered_in_error(cls, encounters, reason):
+        Submission = Pool().get('satusehat.submission')
+        super().on_entered_in_error(encounters, reason)
+        Submission.withdraw(encounters, reason)
+
+    @classmethod
     def get_satusehat(cls, encounters, names):
         pool = Pool()
         Submission = pool.get('satusehat.submission')

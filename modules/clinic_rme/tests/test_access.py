@@ -18,10 +18,12 @@ EVERYONE = dict.fromkeys(ROLES, 'r')
 MODELS = {
     'party.party': {
         'registration': 'rwc', 'nurse': 'rw', 'doctor': 'rw',
-        'pharmacist': 'r', 'cashier': 'r', 'admin': 'rwc'},
+        'pharmacist': 'r', 'cashier': 'r', 'admin': 'rwc',
+        'medical_records': 'r'},
     'clinic.patient': {
         'registration': 'rwc', 'nurse': 'rw', 'doctor': 'rw',
-        'pharmacist': 'r', 'cashier': 'r', 'admin': 'rwc'},
+        'pharmacist': 'r', 'cashier': 'r', 'admin': 'rwc',
+        'medical_records': 'r'},
     'clinic.allergy': {
         'registration': 'r', 'nurse': 'rwcd', 'doctor': 'rwcd',
         'pharmacist': 'r'},
@@ -31,16 +33,30 @@ MODELS = {
     'clinic.patient.duplicate': {'admin': 'r'},
     'clinic.region': EVERYONE,
     'clinic.region.import.result': {'admin': 'rwc'},
+        'pharmacist': 'r', 'medical_records': 'r'},
     'clinic.unit': {**EVERYONE, 'admin': 'rwc'},
     'clinic.room': {**EVERYONE, 'admin': 'rwc'},
     'clinic.encounter': {
         'registration': 'rwcd', 'nurse': 'rw', 'doctor': 'rwc',
-        'pharmacist': 'r', 'cashier': 'r', 'admin': 'rwc'},
+        'pharmacist': 'r', 'cashier': 'r', 'admin': 'rwc',
+        'medical_records': 'r'},
     'clinic.encounter.status': EVERYONE,
-    'clinic.vital_signs': {'nurse': 'rwcd', 'doctor': 'rwcd'},
-    'clinic.diagnosis': {'nurse': 'r', 'doctor': 'rwcd'},
+    'clinic.vital_signs': {
+        'nurse': 'rwcd', 'doctor': 'rwcd', 'medical_records': 'r'},
+    'clinic.diagnosis': {
+        'nurse': 'r', 'doctor': 'rwcd', 'medical_records': 'r'},
+    'clinic.seal': {'doctor': 'r', 'medical_records': 'r', 'admin': 'r'},
+    'clinic.seal.verify.result': {'medical_records': 'rwc', 'admin': 'rwc'},
+    'clinic.amendment': {
+        'nurse': 'r', 'doctor': 'r', 'pharmacist': 'r',
+        'medical_records': 'r'},
+    'clinic.encounter.amend.ask': {
+        'nurse': 'rwc', 'doctor': 'rwc', 'pharmacist': 'rwc',
+        'medical_records': 'rwc'},
+    'clinic.amendment.decide.ask': {'medical_records': 'rwc'},
     'clinic.icd10': {
-        'nurse': 'r', 'doctor': 'r', 'pharmacist': 'r', 'admin': 'rwc'},
+        'nurse': 'r', 'doctor': 'r', 'pharmacist': 'r', 'admin': 'rwc',
+        'medical_records': 'r'},
     'clinic.icd10.import.result': {'admin': 'rwc'},
     'clinic.icd9cm': {'nurse': 'r', 'doctor': 'r', 'admin': 'rwc'},
     'clinic.icd9cm.import.result': {'admin': 'rwc'},
@@ -54,21 +70,27 @@ MODELS = {
     'clinic.medicine.import.mapping': {'pharmacist': 'rwc', 'admin': 'rwc'},
     'clinic.medicine.import.result': {'pharmacist': 'rwc', 'admin': 'rwc'},
     'clinic.clinical_finding': {
-        'nurse': 'r', 'doctor': 'r', 'admin': 'rwc'},
+        'nurse': 'r', 'doctor': 'r', 'admin': 'rwc', 'medical_records': 'r'},
     'clinic.configuration': {'admin': 'rwc'},
     'clinic.configuration.sequence': {'admin': 'rwcd'},
+    'clinic.configuration.correction': {'admin': 'rwcd'},
     # As the module company has them: names and addresses of branch and staff
     'company.company': {},
     'company.employee': {},
     }
+# Hooks on models whose rights are those of the core
+OF_CORE = {'ir.attachment', 'ir.cron', 'ir.note'}
 READ_BY_ANYBODY = {'company.company', 'company.employee'}
 # Fields that not everybody who may read the record may read
-CLINICAL = {'nurse': 'rw', 'doctor': 'rw'}
+CLINICAL = {'nurse': 'rw', 'doctor': 'rw', 'medical_records': 'r'}
 PERSONAL = {
-    'registration': 'rw', 'nurse': 'rw', 'doctor': 'rw', 'admin': 'rw'}
+    'registration': 'rw', 'nurse': 'rw', 'doctor': 'rw', 'admin': 'rw',
+    'medical_records': 'r'}
 ALLERGY = {
     'registration': 'r', 'nurse': 'r', 'doctor': 'r', 'pharmacist': 'r'}
 BANNER = {**dict.fromkeys(PERSONAL, 'r'), 'pharmacist': 'r'}
+    'registration': 'r', 'nurse': 'r', 'doctor': 'r', 'pharmacist': 'r',
+    'medical_records': 'r'}
 FIELDS = {
     ('party.party', 'nik'): PERSONAL,
     ('party.party', 'birth_place'): PERSONAL,
@@ -99,6 +121,9 @@ FIELDS = {
     ('clinic.encounter', 'diagnosis_text'): {'nurse': 'r', 'doctor': 'r'},
     ('clinic.encounter', 'patient_sex'): BANNER,
     ('clinic.encounter', 'patient_age'): BANNER,
+    ('clinic.encounter', 'amendments'): {
+        'nurse': 'r', 'doctor': 'r', 'pharmacist': 'r',
+        'medical_records': 'r'},
     ('clinic.encounter', 'patient_allergy_status'): ALLERGY,
     ('clinic.encounter', 'patient_allergy_text'): ALLERGY,
     }
@@ -113,6 +138,7 @@ BUTTONS = {
     }
 OF_BRANCH = {
     'clinic.unit', 'clinic.room', 'clinic.configuration.sequence',
+    'clinic.configuration.correction', 'clinic.seal', 'clinic.amendment',
     *VISIT_MODELS}
 # Reached with the rights to the person, or in the steps of a wizard
 OF_PERSON = {
@@ -120,7 +146,9 @@ OF_PERSON = {
 # What the server computes can only be read
 COMPUTED = {'clinic.patient.duplicate'}
 # Read and written as fields of clinic.configuration
-NOT_CALLED = {'clinic.configuration.sequence'}
+NOT_CALLED = {
+    'clinic.configuration.sequence', 'clinic.configuration.correction'}
+SEALED = {'clinic.seal', 'clinic.amendment'}
 MODES = {'r': 'read', 'w': 'write', 'c': 'create', 'd': 'delete'}
 serials = itertools.count(1)
 
@@ -191,6 +219,12 @@ class AccessTestCase(RemoteTestCase):
             'clinic.diagnosis': (
                 {'encounter': self.visit, 'code': self.clinic['codes'][1]},
                 {'note': "Lain"}),
+            'clinic.seal': (
+                {'encounter': self.visit, 'company': branch['company'],
+                    'kind': 'finished', 'version': 9}, {'version': 9}),
+            'clinic.amendment': (
+                {'encounter': self.visit, 'kind': 'addendum',
+                    'text': "Lain"}, {'text': "Lain"}),
             'clinic.icd10': (
                 {'code': f'A{number}', 'name': "Kode", 'edition': "Test"},
                 {'name': "Lain"}),
@@ -224,6 +258,8 @@ class AccessTestCase(RemoteTestCase):
             return self.create_twice()
         if model == 'company.company':
             return self.clinic['kota']['company']
+        if model in SEALED:
+            return self.sealed(model, 'kota')
         if model == 'company.employee':
             return self.clinic['kota']['cashier']
         values, _ = self.sample(model)
@@ -248,6 +284,15 @@ class AccessTestCase(RemoteTestCase):
                     'party.party', name=f"Kembar {number}",
                     birth_date=dt.date(1990, 5, 5)))
         return patient
+    def sealed(self, model, branch):
+        "Return the id of a seal or an amendment of the branch"
+        where = [('encounter.company', '=', self.clinic[branch]['company'])]
+        if model == 'clinic.amendment':
+            where.append(('author.profession', '=', 'pharmacist'))
+        if not self.root.search(model, where):
+            visit = self.create_visit('finished', branch=branch)
+            self.amend(visit, f'pharmacist-{branch}', 'addendum')
+        return self.root.search(model, where)[0]
 
     def attempt(self, user, model, mode, record):
         "Do what the letter stands for"
@@ -286,6 +331,8 @@ class ModelAccessTestCase(AccessTestCase):
                 {name for name, model in pool.iterobject()
                     if isregisteredby(model, MODULE)},
                 {*MODELS, *OF_PERSON})
+                    if isregisteredby(model, MODULE)} - OF_CORE,
+                set(MODELS))
 
     def test_matrix(self):
         for model in MODELS:
@@ -370,6 +417,8 @@ class ModelAccessTestCase(AccessTestCase):
         self.assertIn('clinic.icd10.import', names)
         for login in ['nobody', 'doctor', 'registration']:
             for name in names:
+                if (login, name) == ('doctor', 'clinic.encounter.amend'):
+                    continue
                 proxy = self.user(login).config.get_proxy(name, 'wizard')
                 with self.subTest(login=login, wizard=name):
                     with self.assertRaises(AccessError):
@@ -541,11 +590,15 @@ class BranchTestCase(AccessTestCase):
 
     def there(self, model):
         "Return the ids of the other branch's records"
+        if model in SEALED:
+            self.sealed(model, 'kota')
+            self.sealed(model, 'desa')
         path = {
             'clinic.room': 'unit.company',
             'clinic.encounter.status': 'encounter.company',
             'clinic.vital_signs': 'encounter.company',
             'clinic.diagnosis': 'encounter.company',
+            'clinic.amendment': 'encounter.company',
             }.get(model, 'company')
         ids = self.root.search(
             model, [(path, '=', self.clinic['desa']['company'])])

@@ -8,6 +8,7 @@ from trytond import backend
 from trytond.tests.test_tryton import DB_NAME
 from trytond.transaction import Transaction
 
+from .sealed import SEAL, SealedTestCase
 from .tools import CHILDREN, RemoteTestCase
 
 MODEL = 'clinic.encounter'
@@ -100,3 +101,56 @@ class ConcurrencyTestCase(RemoteTestCase):
                         doctor.rollback()
                     nurse.rollback()
                 self.assertEqual(self.state(self.visit), 'in_progress')
+
+
+@unittest.skipUnless(
+    backend.name == 'postgresql', "SQLite has one writer at a time")
+class SealConcurrencyTestCase(SealedTestCase):
+    "Two scheduled actions, and visits that are finished meanwhile"
+
+    def seal(self):
+        self.config.pool.get(SEAL).seal()
+
+    def test_two_seal_at_the_same_time(self):
+        visit = self.create_visit('finished')
+        with Transaction().start(DB_NAME, 0) as first:
+            self.seal()
+            with first.new_transaction() as second:
+                second.connection.cursor().execute(
+                    "SET LOCAL lock_timeout = '100ms'")
+                with self.assertRaises(backend.DatabaseOperationalError):
+                    self.seal()
+                second.rollback()
+            first.commit()
+        self.link()
+        self.assertEqual(len(self.seals(visit)), 1)
+        self.assertEqual(self.findings(), {})
+
+    def test_the_later_one_sees_what_the_first_one_did(self):
+        self.create_visit('finished')
+        with Transaction().start(DB_NAME, 0) as late:
+            late.connection.cursor().execute('SELECT 1 FROM clinic_seal')
+            with late.new_transaction() as early:
+                self.seal()
+                early.commit()
+            with self.assertRaises(backend.DatabaseOperationalError):
+                self.seal()
+            late.rollback()
+        self.link()
+        self.assertEqual(self.findings(), {})
+
+    def test_finish_does_not_wait(self):
+        self.create_visit('finished')
+        visit = self.create_visit('in_progress')
+        Encounter = self.config.pool.get(MODEL)
+        with Transaction().start(DB_NAME, 0) as sealing:
+            self.seal()
+            with sealing.new_transaction() as doctor:
+                doctor.connection.cursor().execute(
+                    "SET LOCAL lock_timeout = '100ms'")
+                Encounter.finish([Encounter(visit)])
+                doctor.commit()
+            sealing.commit()
+        self.assertEqual(self.state(visit), 'finished')
+        self.link()
+        self.assertEqual(self.findings(), {})

@@ -17,7 +17,8 @@ from trytond.tests.test_tryton import DB_NAME, activate_module, drop_db
 from trytond.transaction import Transaction
 
 ROLES = (
-    'registration', 'nurse', 'doctor', 'pharmacist', 'cashier', 'admin')
+    'registration', 'nurse', 'doctor', 'pharmacist', 'cashier', 'admin',
+    'medical_records')
 PROFESSIONS = {
     'registration': 'registration',
     'nurse': 'nurse',
@@ -25,6 +26,7 @@ PROFESSIONS = {
     'pharmacist': 'pharmacist',
     'cashier': 'cashier',
     'admin': 'administrator',
+    'medical_records': 'medical_records',
     }
 GROUP_NAMES = {
     'registration': "Clinic Registration",
@@ -33,6 +35,7 @@ GROUP_NAMES = {
     'pharmacist': "Clinic Pharmacist",
     'cashier': "Clinic Cashier",
     'admin': "Clinic Administration",
+    'medical_records': "Clinic Medical Records",
     }
 CODES = {
     'J06.9': "Acute upper respiratory infection, unspecified",
@@ -316,6 +319,20 @@ class RemoteTestCase(unittest.TestCase):
         for button in buttons:
             doctor('clinic.encounter', button, [visit])
         return visit
+
+    def amend(self, visit, login, kind, text="Alasan"):
+        "Amend the visit with the wizard, return the id of the amendment"
+        user = self.user(login)
+        proxy = user.config.get_proxy('clinic.encounter.amend', 'wizard')
+        context = {
+            **user.config.context, 'active_model': 'clinic.encounter',
+            'active_id': visit, 'active_ids': [visit]}
+        session, _, _ = proxy.create(context)
+        proxy.execute(
+            session, {'ask': {'kind': kind, 'text': text}}, 'amend', context)
+        proxy.delete(session, context)
+        return self.root.search(
+            'clinic.amendment', [('encounter', '=', visit)])[0]
 
     def state(self, visit):
         return self.root.read('clinic.encounter', visit, 'state')['state']

@@ -1,0 +1,75 @@
+# This file is part of Klinik RME.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+
+from trytond.i18n import gettext
+from trytond.pool import Pool, PoolMeta
+from trytond.transaction import without_check_access
+
+from .encounter import Encounter
+from .exceptions import EncounterAccessError
+from .mixin import EncounterPartMixin, hold_encounters
+
+
+class Cron(metaclass=PoolMeta):
+    __name__ = 'ir.cron'
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.method.selection.append(
+            ('clinic.seal|seal', "Seal Finished Encounters"))
+
+
+class _EncounterResource:
+    """What hangs on a record of a visit and closes with it.
+
+    Not the mark of who has read it.
+    """
+    __slots__ = ()
+
+    @classmethod
+    def check_modification(cls, mode, records, values=None, external=False):
+        super().check_modification(
+            mode, records, values=values, external=external)
+        if not external or values is not None and (
+                mode == 'write' and values.keys() == {'unread'}):
+            return
+        resources = [r.resource for r in records]
+        if mode == 'write' and values.get('resource'):
+            resources.append(_instance(values['resource']))
+        visits = {
+            visit for resource in resources
+            if (visit := _visit(resource)) is not None}
+        if visits:
+            hold_encounters([visit.id for visit in visits])
+        for visit in visits:
+            if visit.is_closed:
+                raise EncounterAccessError(gettext(
+                        'clinic_rme.msg_encounter_closed',
+                        encounter=visit.rec_name))
+
+
+def _instance(resource):
+    "Return the record of a reference, which is one or its text"
+    if not isinstance(resource, str):
+        return resource
+    model, id_ = resource.split(',', 1)
+    return Pool().get(model)(int(id_))
+
+
+def _visit(resource):
+    "Return the visit that the record belongs to, if any"
+    if isinstance(resource, Encounter):
+        return resource
+    amendment = Pool().get('clinic.amendment')
+    if isinstance(resource, (EncounterPartMixin, amendment)):
+        with without_check_access():
+            return resource.encounter
+
+
+class Attachment(_EncounterResource, metaclass=PoolMeta):
+    __name__ = 'ir.attachment'
+
+
+class Note(_EncounterResource, metaclass=PoolMeta):
+    __name__ = 'ir.note'
