@@ -1,6 +1,7 @@
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
+from trytond.exceptions import UserError
 from trytond.model.exceptions import AccessError, ValidationError
 
 
@@ -45,4 +46,20 @@ class DiagnosisRankError(ValidationError):
 
 
 class PartyEraseError(ValidationError):
+    pass
+
+
+class FallRiskError(ValidationError):
+    pass
+
+
+class ExaminationError(ValidationError):
+    pass
+
+
+class FollowUpError(ValidationError):
+    pass
+
+
+class PlanNotFoundError(UserError):
     pass

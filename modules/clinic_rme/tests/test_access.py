@@ -1,6 +1,7 @@
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
+import datetime as dt
 import itertools
 
 from trytond.model import ModelSQL, ModelStorage
@@ -8,6 +9,11 @@ from trytond.model.exceptions import AccessButtonError, AccessError
 from trytond.pool import isregisteredby
 from trytond.tests.test_tryton import DB_NAME
 from trytond.transaction import Transaction
+
+from trytond.modules.clinic_rme.anamnesis import HISTORY
+from trytond.modules.clinic_rme.note import SOAP
+from trytond.modules.clinic_rme.plan import PLAN, REFERRAL
+from trytond.modules.clinic_rme.screening import SCREENING
 
 from .tools import CHILDREN, ROLES, VISIT_MODELS, RemoteTestCase
 
@@ -32,6 +38,8 @@ MODELS = {
     'clinic.encounter.status': EVERYONE,
     'clinic.vital_signs': {'nurse': 'rwcd', 'doctor': 'rwcd'},
     'clinic.diagnosis': {'nurse': 'r', 'doctor': 'rwcd'},
+    'clinic.examination': {'nurse': 'r', 'doctor': 'rwcd'},
+    'clinic.note_template': {'doctor': 'rwcd', 'admin': 'rwcd'},
     'clinic.icd10': {
         'nurse': 'r', 'doctor': 'r', 'pharmacist': 'r', 'admin': 'rwc'},
     'clinic.icd10.import.result': {'admin': 'rwc'},
@@ -43,6 +51,8 @@ MODELS = {
     'company.company': {},
     'company.employee': {},
     }
+# Hooks on models whose rights are those of the core
+OF_CORE = {'ir.rule'}
 READ_BY_ANYBODY = {'company.company', 'company.employee'}
 # Fields that not everybody who may read the record may read
 CLINICAL = {'nurse': 'rw', 'doctor': 'rw'}
@@ -67,6 +77,14 @@ FIELDS = {
     ('clinic.encounter', 'discharge_note'): CLINICAL,
     ('clinic.encounter', 'patient_allergy_status'): ALLERGY,
     ('clinic.encounter', 'patient_allergy_text'): ALLERGY,
+    **{('clinic.encounter', name): CLINICAL for name in [
+            *HISTORY, *SCREENING, 'allergy_status', 'allergies',
+            'nursing_note', 'education_topics', 'education_note']},
+    ('clinic.encounter', 'pregnancy_status'): {**CLINICAL, 'pharmacist': 'r'},
+    ('clinic.encounter', 'fall_risk'): {'nurse': 'r', 'doctor': 'r'},
+    **{('clinic.encounter', name): {**CLINICAL, 'nurse': 'r'} for name in [
+            'examinations', 'note_template', *SOAP,
+            *PLAN - {'education_topics', 'education_note'}]},
     }
 BUTTONS = {
     'arrive': {'registration', 'nurse', 'doctor', 'admin'},
@@ -132,6 +150,14 @@ class AccessTestCase(RemoteTestCase):
             'clinic.diagnosis': (
                 {'encounter': self.visit, 'code': self.clinic['codes'][1]},
                 {'note': "Lain"}),
+            'clinic.examination': (
+                {'encounter': self.visit, 'body_part': 'neck',
+                    'finding': 'normal'},
+                {'finding': 'normal'}),
+            'clinic.note_template': (
+                {'name': f"Templat {number}",
+                    'employee': branch['doctor']},
+                {'name': "Lain"}),
             'clinic.icd10': (
                 {'code': f'A{number}', 'name': "Kode", 'edition': "Test"},
                 {'name': "Lain"}),
@@ -198,7 +224,7 @@ class ModelAccessTestCase(AccessTestCase):
         with self.database() as pool:
             self.assertEqual(
                 {name for name, model in pool.iterobject()
-                    if isregisteredby(model, MODULE)},
+                    if isregisteredby(model, MODULE)} - OF_CORE,
                 set(MODELS))
 
     def test_matrix(self):
@@ -396,6 +422,20 @@ class FieldAccessTestCase(AccessTestCase):
             'vital_signs': [],
             'diagnoses': [],
             'discharge_note': "Kontrol",
+            'examinations': [],
+            'education_topics': ['disease'],
+            'pregnancy_status': 'pregnant',
+            'psychological_status': 'well',
+            'fall_risk_scale': 'morse',
+            'fall_risk_score': 10,
+            'prognosis': 'good',
+            'leaving_condition': 'stable',
+            'follow_up_date': dt.date.today() + dt.timedelta(7),
+            'follow_up_unit': self.clinic['kota']['unit'],
+            **dict.fromkeys([
+                    *HISTORY, *SOAP, 'psychological_note', 'nursing_note',
+                    'education_note', 'care_goal', 'instruction', 'diet',
+                    'follow_up_note', *REFERRAL], "Teks"),
             }
         for (model, field), roles in FIELDS.items():
             if field not in values or (model, field) == (
@@ -437,6 +477,7 @@ class BranchTestCase(AccessTestCase):
             'clinic.encounter.status': 'encounter.company',
             'clinic.vital_signs': 'encounter.company',
             'clinic.diagnosis': 'encounter.company',
+            'clinic.examination': 'encounter.company',
             }.get(model, 'company')
         ids = self.root.search(
             model, [(path, '=', self.clinic['desa']['company'])])

@@ -22,7 +22,7 @@ PLACEHOLDER = re.compile(r'%\(\w+\)[sd]')
 # What reads the same in both languages
 SAME = {
     '%', 'Administrator', 'ICD-10', 'NIK', 'OK', 'Puskesmas', 'Status', 'UID',
-    'SpO₂', 'cm', 'kg', 'mmHg', '°C'}
+    'SpO₂', 'cm', 'kg', 'mmHg', '°C', 'Diet', 'Prognosis'}
 
 
 def synchronize():
