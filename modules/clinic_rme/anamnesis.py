@@ -20,9 +20,9 @@ _LIST_COMMANDS = {'create', 'write', 'delete', 'remove'}
 class AnamnesisMixin(RecordedMixin):
     """What the patient tells: illnesses, medicines, allergies.
 
-    KMK HK.01.07/MENKES/1423/2022, outpatient, anamnesis; SATUSEHAT, outpatient
-    playbook, steps 3 and 6.  Allergies are the patient's: the visit shows
-    and edits the one list of the patient.
+    KMK HK.01.07/MENKES/1423/2022, outpatient, anamnesis; Ministry of Health,
+    outpatient playbook, steps 3 and 6.  Allergies are the patient's: the
+    visit shows and edits the one list of the patient.
     """
     __slots__ = ()
 

@@ -11,7 +11,7 @@ from .exceptions import ExaminationError
 from .mixin import EncounterPartMixin, RecordedMixin, part_states
 
 # KMK HK.01.07/MENKES/1423/2022, outpatient, physical examination; the same 28
-# parts as in SATUSEHAT, outpatient playbook, step 4
+# parts as in the Ministry of Health's outpatient playbook, step 4
 BODY_PARTS = [
     ('head', "Head"),
     ('eyes', "Eyes"),

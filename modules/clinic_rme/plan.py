@@ -25,8 +25,8 @@ PLAN = REFERRAL | {*COPIED} - {'plan'} | {
 class PlanMixin(RecordedMixin):
     """What is agreed and done for the time after the visit.
 
-    SATUSEHAT, outpatient playbook, steps 7 to 9 and 20 to 25, whose lists
-    of education, prognosis and condition on leaving these are.
+    Ministry of Health, outpatient playbook, steps 7 to 9 and 20 to 25, whose
+    lists of education and prognosis these are.
     """
     __slots__ = ()
 

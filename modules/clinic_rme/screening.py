@@ -22,7 +22,7 @@ class ScreeningMixin(RecordedMixin):
     """What is asked of every patient before the doctor sees them.
 
     KMK HK.01.07/MENKES/1423/2022, outpatient: psychological examination and
-    fall risk; SATUSEHAT, outpatient playbook, step 5.
+    fall risk; Ministry of Health, outpatient playbook, step 5.
     """
     __slots__ = ()
 
