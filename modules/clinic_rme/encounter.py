@@ -12,12 +12,17 @@ from trytond.pyson import Bool, Eval, If
 from trytond.tools import timezone
 from trytond.transaction import Transaction
 
+from .anamnesis import AnamnesisMixin
 from .company import PRACTITIONERS
+from .examination import ExaminationMixin
 from .exceptions import (
     EncounterAccessError, EncounterIncompleteError, EncounterTimeError)
 from .mixin import BranchMixin, UidMixin
+from .note import NoteMixin
 from .party import SEXES
 from .patient import PAYERS, age_text
+from .plan import PlanMixin
+from .screening import ScreeningMixin
 
 STATES = [
     ('planned', "Planned"),
@@ -48,7 +53,9 @@ def now():
         microsecond=0, tzinfo=None)
 
 
-class Encounter(UidMixin, BranchMixin, Workflow, ModelSQL, ModelView):
+class Encounter(
+        AnamnesisMixin, ScreeningMixin, ExaminationMixin, NoteMixin,
+        PlanMixin, UidMixin, BranchMixin, Workflow, ModelSQL, ModelView):
     __name__ = 'clinic.encounter'
     _rec_name = 'number'
 

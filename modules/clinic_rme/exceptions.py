@@ -1,6 +1,7 @@
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
+from trytond.exceptions import UserError
 from trytond.model.exceptions import AccessError, ValidationError
 
 
@@ -73,4 +74,20 @@ class AmendmentError(ValidationError):
 
 
 class AmendmentAccessError(AccessError):
+    pass
+
+
+class FallRiskError(ValidationError):
+    pass
+
+
+class ExaminationError(ValidationError):
+    pass
+
+
+class FollowUpError(ValidationError):
+    pass
+
+
+class PlanNotFoundError(UserError):
     pass

@@ -160,3 +160,44 @@ class EncounterPartMixin(UidMixin, BranchMixin):
                 raise EncounterAccessError(gettext(
                         'clinic_rme.msg_encounter_closed',
                         encounter=record.encounter.rec_name))
+
+
+class RecordedMixin:
+    """Fields of the visit itself in which something is recorded.
+
+    They close with the visit, a copy of the visit starts without them, and
+    a visit in which one of them is filled is not deleted.
+    """
+    __slots__ = ()
+
+    @classmethod
+    def recorded_fields(cls):
+        "Return the names of the fields, of all mixins of this kind"
+        return set()
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        closed = cls.chief_complaint.states['readonly']
+        for name in cls.recorded_fields():
+            field = getattr(cls, name)
+            field.states = {**field.states, 'readonly': closed}
+
+    @classmethod
+    def check_modification(
+            cls, mode, encounters, values=None, external=False):
+        super().check_modification(
+            mode, encounters, values=values, external=external)
+        if mode == 'delete':
+            for encounter in encounters:
+                if any(getattr(encounter, n) for n in cls.recorded_fields()):
+                    raise EncounterAccessError(gettext(
+                            'clinic_rme.msg_encounter_delete',
+                            encounter=encounter.rec_name))
+
+    @classmethod
+    def copy(cls, encounters, default=None):
+        default = default.copy() if default is not None else {}
+        for name in cls.recorded_fields():
+            default.setdefault(name)
+        return super().copy(encounters, default=default)

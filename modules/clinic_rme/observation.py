@@ -1,6 +1,10 @@
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
+import datetime as dt
+
+from dateutil.relativedelta import relativedelta
+
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, fields
 from trytond.pool import Pool
@@ -21,6 +25,11 @@ RANGES = {
     'weight': (0.3, 500),
     'height': (20, 260),
     }
+ENTRIES = [*RANGES, 'consciousness', 'pain_score']
+# By what factor a value may differ from the one before without a notice
+CHANGES = {'weight': 1.5, 'height': 1.2}
+# Kilograms that are rare in adults
+HEAVY = 200
 
 
 def _within(name):
@@ -65,6 +74,27 @@ class VitalSigns(EncounterPartMixin, ModelSQL, ModelView):
         "Height", digits=(4, 1), domain=_within('height'),
         states=part_states,
         help="Centimetres, 20 to 260.")
+    consciousness = fields.Selection([
+            (None, ""),
+            ('alert', "Alert"),
+            ('voice', "Responds to Voice"),
+            ('pain', "Responds to Pain"),
+            ('unresponsive', "Unresponsive"),
+            ('confused', "Confused or Restless"),
+            ('delirium', "Acute Confusional State"),
+            ], "Consciousness", sort=False, states=part_states)
+    pain_scale = fields.Selection([
+            (None, ""),
+            ('nrs', "Numeric (0 to 10)"),
+            ('wong_baker', "Wong-Baker Faces (0 to 10)"),
+            ('nips', "NIPS, newborns (0 to 7)"),
+            ], "Pain Scale", sort=False, states=part_states)
+    pain_score = fields.Integer(
+        "Pain Score", states=part_states,
+        help="0 is no pain; up to 10, or 7 by NIPS.")
+    pain_note = fields.Char(
+        "Pain Note", strip=False, states=part_states,
+        help="Place, cause, duration and frequency.")
 
     @classmethod
     def __setup__(cls):
@@ -77,13 +107,14 @@ class VitalSigns(EncounterPartMixin, ModelSQL, ModelView):
     def default_measured_at(cls):
         return now()
 
-    @fields.depends(*RANGES)
+    @fields.depends(methods=['_problems', '_doubts'])
     def on_change_notify(self):
         notifications = super().on_change_notify()
-        notifications.extend(('warning', p) for p in self._problems())
+        problems = list(self._problems()) or list(self._doubts())
+        notifications.extend(('warning', p) for p in problems)
         return notifications
 
-    @fields.depends(*RANGES)
+    @fields.depends(*RANGES, 'pain_scale', 'pain_score')
     def _problems(self):
         for name, (low, high) in RANGES.items():
             value = getattr(self, name, None)
@@ -95,6 +126,54 @@ class VitalSigns(EncounterPartMixin, ModelSQL, ModelView):
         diastolic = getattr(self, 'diastolic', None)
         if systolic and diastolic and systolic <= diastolic:
             yield gettext('clinic_rme.msg_vital_signs_blood_pressure')
+        pain = getattr(self, 'pain_score', None)
+        highest = 7 if getattr(self, 'pain_scale', None) == 'nips' else 10
+        if pain is not None and not 0 <= pain <= highest:
+            yield gettext('clinic_rme.msg_vital_signs_range',
+                value=pain, low=0, high=highest,
+                **self.__names__('pain_score'))
+
+    @fields.depends(
+        'id', 'weight', 'height', 'encounter', '_parent_encounter.patient')
+    def _doubts(self):
+        """Yield what is possible and yet looks like a slip of the hand.
+
+        Browsers drop a decimal comma that is not of their language: 37,4
+        kg becomes 374 kg.
+        """
+        weight = getattr(self, 'weight', None)
+        if weight and weight > self._usual_weight():
+            yield gettext('clinic_rme.msg_vital_signs_unusual',
+                value=weight, **self.__names__('weight'))
+            return
+        for name, factor in CHANGES.items():
+            value, known = getattr(self, name, None), self._last_known(name)
+            if value and known and not (
+                    known / factor <= value <= known * factor):
+                yield gettext('clinic_rme.msg_vital_signs_changed',
+                    value=value, known=known, **self.__names__(name))
+
+    def _usual_weight(self):
+        """Return the weight in kilograms above which a comma may be missing.
+
+        For children two and a half times the estimate 2 x (age + 4).
+        """
+        patient = self.encounter.patient if self.encounter else None
+        if patient and patient.birth_date:
+            age = relativedelta(now().date(), patient.birth_date).years
+            return min(HEAVY, 5 * (age + 4))
+        return HEAVY
+
+    def _last_known(self, name):
+        "Return what was measured last in the patient, if anything"
+        if not self.encounter or not self.encounter.patient:
+            return None
+        rows = self.search([
+                ('encounter.patient', '=', self.encounter.patient.id),
+                ('id', '!=', self.id if self.id and self.id > 0 else None),
+                (name, '!=', None),
+                ], limit=1)
+        return getattr(rows[0], name) if rows else None
 
     @classmethod
     def _validate(cls, records, field_names=None):
@@ -113,18 +192,21 @@ class VitalSigns(EncounterPartMixin, ModelSQL, ModelView):
 
         Raises VitalSignsValidationError that names value and limits.
         """
-        if field_names and not field_names & RANGES.keys():
+        if field_names and not field_names & {*ENTRIES, 'pain_scale'}:
             return
         for record in records:
             for problem in record._problems():
                 raise VitalSignsValidationError(problem)
-            if all(getattr(record, name) is None for name in RANGES):
+            if all(getattr(record, name) is None for name in ENTRIES):
                 raise VitalSignsValidationError(
                     gettext('clinic_rme.msg_vital_signs_empty'))
 
     @classmethod
     def check_measured_at(cls, records, field_names=None):
-        "Raise VitalSignsValidationError for a time in the future"
+        """Refuse a time in the future or before the birth of the patient.
+
+        Raises VitalSignsValidationError.
+        """
         if field_names and 'measured_at' not in field_names:
             return
         present = now()
@@ -132,6 +214,11 @@ class VitalSigns(EncounterPartMixin, ModelSQL, ModelView):
             if record.measured_at > present:
                 raise VitalSignsValidationError(
                     gettext('clinic_rme.msg_vital_signs_future'))
+            born = record.encounter.patient.birth_date
+            # A day of room: the birth date is local time
+            if born and record.measured_at.date() < born - dt.timedelta(1):
+                raise VitalSignsValidationError(
+                    gettext('clinic_rme.msg_vital_signs_before_birth'))
 
     @property
     def measured(self):

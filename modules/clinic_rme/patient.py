@@ -1,6 +1,8 @@
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
+import datetime as dt
+
 from dateutil.relativedelta import relativedelta
 from sql import Null
 from sql.operators import Equal
@@ -25,6 +27,12 @@ PAYERS = [
     ('insurance', "Insurance"),
     ('company', "Company"),
     ]
+ALLERGY_STATUSES = [
+    ('not_asked', "Not Asked"),
+    ('none_known', "No Known Allergy"),
+    ('listed', "Has Allergies"),
+    ]
+
 
 
 class Patient(MergeMixin, DeactivableMixin, ModelSQL, ModelView):
@@ -39,11 +47,9 @@ class Patient(MergeMixin, DeactivableMixin, ModelSQL, ModelView):
     medical_record_number = fields.Char(
         "Medical Record Number", required=True, readonly=True,
         help="Given once, at registration, by the branch that registers.")
-    allergy_status = fields.Selection([
-            ('not_asked', "Not Asked"),
-            ('none_known', "No Known Allergy"),
-            ('listed', "Has Allergies"),
-            ], "Allergy Status", required=True, sort=False, loading='lazy')
+    allergy_status = fields.Selection(
+        ALLERGY_STATUSES, "Allergy Status", required=True, sort=False,
+        loading='lazy')
     allergies = fields.One2Many(
         'clinic.allergy', 'patient', "Allergies",
         states={
@@ -222,7 +228,7 @@ class Patient(MergeMixin, DeactivableMixin, ModelSQL, ModelView):
     def on_change_with_allergy_text(self, name=None):
         if self.allergy_status == 'listed':
             return ', '.join(
-                a.substance for a in self.allergies or [] if a.substance)
+                a.shown for a in self.allergies or [] if a.substance)
         if not self.allergy_status:
             return ''
         return gettext(f'clinic_rme.msg_allergy_{self.allergy_status}')
@@ -348,10 +354,50 @@ class Allergy(ModelSQL, ModelView):
             ('biologic', "Biologic"),
             ], "Category", required=True, sort=False)
     reaction = fields.Char("Reaction")
+    severity = fields.Selection([
+            (None, ""),
+            ('mild', "Mild"),
+            ('moderate', "Moderate"),
+            ('severe', "Severe"),
+            ], "Severity", sort=False)
+    verification = fields.Selection([
+            ('unconfirmed', "Unconfirmed"),
+            ('confirmed', "Confirmed"),
+            ('refuted', "Refuted"),
+            ], "Verification", required=True, sort=False)
+    recorded_by = fields.Many2One(
+        'company.employee', "Recorded by", readonly=True,
+        ondelete='RESTRICT',
+        help="The employee who made the entry.")
+    recorded_at = fields.DateTime("Recorded at", readonly=True)
 
     @classmethod
     def default_category(cls):
         return 'medication'
+
+    @classmethod
+    def default_verification(cls):
+        return 'unconfirmed'
+
+    @property
+    def shown(self):
+        "The substance, and that it is none if the allergy was refuted"
+        if getattr(self, 'verification', None) == 'refuted':
+            return gettext(
+                'clinic_rme.msg_allergy_refuted', substance=self.substance)
+        return self.substance
+
+    @classmethod
+    def preprocess_values(cls, mode, values):
+        pool = Pool()
+        User = pool.get('res.user')
+        values = super().preprocess_values(mode, values)
+        if mode == 'create':
+            employee = User(Transaction().user).employee
+            values['recorded_by'] = employee.id if employee else None
+            values['recorded_at'] = dt.datetime.now(dt.timezone.utc).replace(
+                microsecond=0, tzinfo=None)
+        return values
 
     @classmethod
     def check_modification(cls, mode, allergies, values=None, external=False):
@@ -360,6 +406,11 @@ class Allergy(ModelSQL, ModelView):
         if external and mode == 'write' and 'patient' in values:
             raise PatientAccessError(
                 gettext('clinic_rme.msg_allergy_move'))
+        if (external
+                and mode == 'write'
+                and values.keys() & {'recorded_by', 'recorded_at'}):
+            raise PatientAccessError(
+                gettext('clinic_rme.msg_encounter_part_author'))
         if (external
                 and mode in {'create', 'delete'}
                 and not Transaction().context.get('_allergies_of_patient')):

@@ -10,6 +10,11 @@ from trytond.pool import isregisteredby
 from trytond.tests.test_tryton import DB_NAME
 from trytond.transaction import Transaction
 
+from trytond.modules.clinic_rme.anamnesis import HISTORY
+from trytond.modules.clinic_rme.note import SOAP
+from trytond.modules.clinic_rme.plan import PLAN, REFERRAL
+from trytond.modules.clinic_rme.screening import SCREENING
+
 from .tools import CHILDREN, ROLES, VISIT_MODELS, RemoteTestCase, ago
 
 MODULE = 'clinic_rme'
@@ -26,14 +31,13 @@ MODELS = {
         'medical_records': 'r'},
     'clinic.allergy': {
         'registration': 'r', 'nurse': 'rwcd', 'doctor': 'rwcd',
-        'pharmacist': 'r'},
+        'pharmacist': 'r', 'medical_records': 'r'},
     'clinic.related_person': {
         'registration': 'rwcd', 'nurse': 'rw', 'doctor': 'r',
         'admin': 'rwcd'},
     'clinic.patient.duplicate': {'admin': 'r'},
     'clinic.region': EVERYONE,
     'clinic.region.import.result': {'admin': 'rwc'},
-        'pharmacist': 'r', 'medical_records': 'r'},
     'clinic.unit': {**EVERYONE, 'admin': 'rwc'},
     'clinic.room': {**EVERYONE, 'admin': 'rwc'},
     'clinic.encounter': {
@@ -54,6 +58,9 @@ MODELS = {
         'nurse': 'rwc', 'doctor': 'rwc', 'pharmacist': 'rwc',
         'medical_records': 'rwc'},
     'clinic.amendment.decide.ask': {'medical_records': 'rwc'},
+    'clinic.examination': {
+        'nurse': 'r', 'doctor': 'rwcd', 'medical_records': 'r'},
+    'clinic.note_template': {'doctor': 'rwcd', 'admin': 'rwcd'},
     'clinic.icd10': {
         'nurse': 'r', 'doctor': 'r', 'pharmacist': 'r', 'admin': 'rwc',
         'medical_records': 'r'},
@@ -79,7 +86,7 @@ MODELS = {
     'company.employee': {},
     }
 # Hooks on models whose rights are those of the core
-OF_CORE = {'ir.attachment', 'ir.cron', 'ir.note'}
+OF_CORE = {'ir.attachment', 'ir.cron', 'ir.note', 'ir.rule'}
 READ_BY_ANYBODY = {'company.company', 'company.employee'}
 # Fields that not everybody who may read the record may read
 CLINICAL = {'nurse': 'rw', 'doctor': 'rw', 'medical_records': 'r'}
@@ -87,10 +94,9 @@ PERSONAL = {
     'registration': 'rw', 'nurse': 'rw', 'doctor': 'rw', 'admin': 'rw',
     'medical_records': 'r'}
 ALLERGY = {
-    'registration': 'r', 'nurse': 'r', 'doctor': 'r', 'pharmacist': 'r'}
-BANNER = {**dict.fromkeys(PERSONAL, 'r'), 'pharmacist': 'r'}
     'registration': 'r', 'nurse': 'r', 'doctor': 'r', 'pharmacist': 'r',
     'medical_records': 'r'}
+BANNER = {**dict.fromkeys(PERSONAL, 'r'), 'pharmacist': 'r'}
 FIELDS = {
     ('party.party', 'nik'): PERSONAL,
     ('party.party', 'birth_place'): PERSONAL,
@@ -126,6 +132,14 @@ FIELDS = {
         'medical_records': 'r'},
     ('clinic.encounter', 'patient_allergy_status'): ALLERGY,
     ('clinic.encounter', 'patient_allergy_text'): ALLERGY,
+    **{('clinic.encounter', name): CLINICAL for name in [
+            *HISTORY, *SCREENING, 'allergy_status', 'allergies',
+            'nursing_note', 'education_topics', 'education_note']},
+    ('clinic.encounter', 'pregnancy_status'): {**CLINICAL, 'pharmacist': 'r'},
+    ('clinic.encounter', 'fall_risk'): {'nurse': 'r', 'doctor': 'r'},
+    **{('clinic.encounter', name): {**CLINICAL, 'nurse': 'r'} for name in [
+            'examinations', 'note_template', *SOAP,
+            *PLAN - {'education_topics', 'education_note'}]},
     }
 DERIVED = {
     ('clinic.patient', field) for field in [
@@ -225,6 +239,14 @@ class AccessTestCase(RemoteTestCase):
             'clinic.amendment': (
                 {'encounter': self.visit, 'kind': 'addendum',
                     'text': "Lain"}, {'text': "Lain"}),
+            'clinic.examination': (
+                {'encounter': self.visit, 'body_part': 'neck',
+                    'finding': 'normal'},
+                {'finding': 'normal'}),
+            'clinic.note_template': (
+                {'name': f"Templat {number}",
+                    'employee': branch['doctor']},
+                {'name': "Lain"}),
             'clinic.icd10': (
                 {'code': f'A{number}', 'name': "Kode", 'edition': "Test"},
                 {'name': "Lain"}),
@@ -284,6 +306,7 @@ class AccessTestCase(RemoteTestCase):
                     'party.party', name=f"Kembar {number}",
                     birth_date=dt.date(1990, 5, 5)))
         return patient
+
     def sealed(self, model, branch):
         "Return the id of a seal or an amendment of the branch"
         where = [('encounter.company', '=', self.clinic[branch]['company'])]
@@ -329,10 +352,8 @@ class ModelAccessTestCase(AccessTestCase):
         with self.database() as pool:
             self.assertEqual(
                 {name for name, model in pool.iterobject()
-                    if isregisteredby(model, MODULE)},
-                {*MODELS, *OF_PERSON})
                     if isregisteredby(model, MODULE)} - OF_CORE,
-                set(MODELS))
+                {*MODELS, *OF_PERSON})
 
     def test_matrix(self):
         for model in MODELS:
@@ -552,6 +573,20 @@ class FieldAccessTestCase(AccessTestCase):
             'found_place': "Pasar",
             'found_at': ago(days=1),
             'related_persons': [],
+            'examinations': [],
+            'education_topics': ['disease'],
+            'pregnancy_status': 'pregnant',
+            'psychological_status': 'well',
+            'fall_risk_scale': 'morse',
+            'fall_risk_score': 10,
+            'prognosis': 'good',
+            'leaving_condition': 'stable',
+            'follow_up_date': dt.date.today() + dt.timedelta(7),
+            'follow_up_unit': self.clinic['kota']['unit'],
+            **dict.fromkeys([
+                    *HISTORY, *SOAP, 'psychological_note', 'nursing_note',
+                    'education_note', 'care_goal', 'instruction', 'diet',
+                    'follow_up_note', *REFERRAL], "Teks"),
             }
         self.assertEqual(
             {f for m, f in FIELDS if m == 'party.party'} - values.keys(),
@@ -599,6 +634,7 @@ class BranchTestCase(AccessTestCase):
             'clinic.vital_signs': 'encounter.company',
             'clinic.diagnosis': 'encounter.company',
             'clinic.amendment': 'encounter.company',
+            'clinic.examination': 'encounter.company',
             }.get(model, 'company')
         ids = self.root.search(
             model, [(path, '=', self.clinic['desa']['company'])])

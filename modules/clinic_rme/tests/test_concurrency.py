@@ -29,6 +29,7 @@ class ConcurrencyTestCase(RemoteTestCase):
         self.entries = {
             'clinic.vital_signs': {'heart_rate': 80},
             'clinic.diagnosis': {'code': self.clinic['codes'][1]},
+            'clinic.examination': {'body_part': 'neck', 'finding': 'normal'},
             }
         self.first = {
             model: self.root.search(

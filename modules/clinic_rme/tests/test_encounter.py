@@ -14,7 +14,7 @@ from trytond.modules.clinic_rme.encounter import FIXED, GIVEN, STATES, TIMES
 from trytond.modules.clinic_rme.exceptions import (
     EncounterAccessError, EncounterIncompleteError, EncounterTimeError)
 
-from .tools import VISIT_MODELS, RemoteTestCase, ago
+from .tools import PARTS, VISIT_MODELS, RemoteTestCase, ago
 
 BUTTONS = ('arrive', 'start', 'finish', 'cancel')
 ALLOWED = {
@@ -136,8 +136,8 @@ class TransitionTestCase(EncounterTestCase):
                     with self.assertRaisesRegex(
                             EncounterAccessError, "created as planned"):
                         user.create(MODEL, **self.visit_values(
-                                state=state, vital_signs=None,
-                                diagnoses=None, **times))
+                                state=state, **times,
+                                **dict.fromkeys(PARTS.values())))
         self.assertEqual(self.content(*VISIT_MODELS), before)
 
     def test_what_the_server_gives_can_not_be_chosen(self):
@@ -208,7 +208,7 @@ class TransitionTestCase(EncounterTestCase):
                 self.read(visit, name)[name], self.clinic['kota'][login])
 
     def test_delete(self):
-        empty = {'vital_signs': None, 'diagnoses': None}
+        empty = dict.fromkeys(PARTS.values())
         visit = self.create_visit(**empty)
         self.clerk(MODEL, 'delete', [visit])
         self.assertEqual(self.root.search(MODEL, [('id', '=', visit)]), [])
@@ -499,7 +499,7 @@ class FinishTestCase(EncounterTestCase):
         for state in ['planned', 'arrived', 'in_progress']:
             with self.subTest(state=state):
                 visit = self.create_visit(
-                    state, vital_signs=None, diagnoses=None)
+                    state, **dict.fromkeys(PARTS.values()))
                 nurse.create(
                     'clinic.vital_signs', encounter=visit, heart_rate=80)
                 self.doctor.create(

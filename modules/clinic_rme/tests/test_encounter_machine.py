@@ -14,7 +14,7 @@ from trytond.exceptions import UserError
 from trytond.modules.clinic_rme.encounter import CLOSED, PASSED, TIMES
 
 from .test_encounter import ALLOWED, BUTTONS, MODEL
-from .tools import VISIT_MODELS, RemoteTestCase, ago
+from .tools import PARTS, VISIT_MODELS, RemoteTestCase, ago
 
 # Each step is a transaction of its own: slower where it reaches a server
 settings.register_profile(
@@ -22,7 +22,7 @@ settings.register_profile(
     stateful_step_count=20, deadline=None, derandomize=True, database=None,
     print_blob=False,
     suppress_health_check=list(HealthCheck))
-VITAL_SIGNS, DIAGNOSIS = VISIT_MODELS[2:]
+VITAL_SIGNS, DIAGNOSIS, _ = VISIT_MODELS[2:]
 NEXT = {
     'planned': {'arrived', 'cancelled'},
     'arrived': {'in_progress', 'cancelled'},
@@ -64,7 +64,7 @@ class EncounterMachine(RuleBasedStateMachine):
     def create(self, complete, path):
         values = self.case.visit_values()
         if not complete:
-            values.update(room=None, diagnoses=None, vital_signs=None)
+            values.update(room=None, **dict.fromkeys(PARTS.values()))
         visit, = self.case.root(MODEL, 'create', [values])
         self.created.add(visit)
         for button in path:

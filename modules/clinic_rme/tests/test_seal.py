@@ -6,11 +6,12 @@ from trytond.pyson import PYSONDecoder
 
 from trytond.modules.clinic_rme.encounter import CLOSED
 from trytond.modules.clinic_rme.exceptions import EncounterAccessError
+from trytond.modules.clinic_rme.mixin import EncounterPartMixin
 
-from .tools import CHILDREN, ROLES, VISIT_MODELS, RemoteTestCase, ago
+from .tools import CHILDREN, PARTS, ROLES, VISIT_MODELS, RemoteTestCase, ago
 
 MODEL = 'clinic.encounter'
-VITAL_SIGNS, DIAGNOSIS = CHILDREN
+VITAL_SIGNS, DIAGNOSIS, EXAMINATION = CHILDREN
 LOGINS = (*ROLES, 'nobody', 'everything', 'admin!')
 CLOSED_MESSAGE = (
     r"RJ-\d+ is closed: nothing in it can be changed"
@@ -38,13 +39,14 @@ class SealMixin:
         super().tearDown()
 
     def children(self, visit, model):
-        name = {VITAL_SIGNS: 'vital_signs', DIAGNOSIS: 'diagnoses'}[model]
+        name = PARTS[model]
         return list(self.root.read(MODEL, visit, name)[name])
 
     def child_values(self, model):
         return {
             VITAL_SIGNS: {'heart_rate': 80},
             DIAGNOSIS: {'code': self.clinic['codes'][1]},
+            EXAMINATION: {'body_part': 'neck', 'finding': 'normal'},
             }[model]
 
     def copy_values(self, model):
@@ -52,6 +54,7 @@ class SealMixin:
         return {
             VITAL_SIGNS: {},
             DIAGNOSIS: {'code': self.clinic['codes'][1], 'rank': None},
+            EXAMINATION: {'body_part': 'neck'},
             }[model]
 
     def refuse(self, model, method, *args):
@@ -64,6 +67,12 @@ class SealMixin:
                     refusal = self.assertRaises(AccessError)
                 with refusal:
                     self.user(login)(model, method, *args)
+
+    def test_every_kind_of_entry_is_tried(self):
+        with self.database() as pool:
+            self.assertEqual(set(CHILDREN), {
+                    name for name, model in pool.iterobject()
+                    if issubclass(model, EncounterPartMixin)})
 
     def test_is_closed(self):
         self.assertIn(self.closed_state, CLOSED)
@@ -154,15 +163,13 @@ class SealMixin:
                 model, 'copy', [other], {'encounter': self.closed, **values})
 
     def test_children_through_the_closed_visit(self):
-        for model, name in [
-                (VITAL_SIGNS, 'vital_signs'), (DIAGNOSIS, 'diagnoses')]:
+        for model, name in PARTS.items():
             for command in self.commands(model):
                 self.refuse(
                     MODEL, 'write', [self.closed], {name: [command]})
 
     def test_children_through_an_open_visit(self):
-        for model, name in [
-                (VITAL_SIGNS, 'vital_signs'), (DIAGNOSIS, 'diagnoses')]:
+        for model, name in PARTS.items():
             child, = self.children(self.closed, model)
             for command in [
                     ('write', [child], self.child_values(model)),
@@ -172,8 +179,7 @@ class SealMixin:
                 self.refuse(MODEL, 'write', [self.open], {name: [command]})
 
     def test_children_through_the_patient(self):
-        for model, name in [
-                (VITAL_SIGNS, 'vital_signs'), (DIAGNOSIS, 'diagnoses')]:
+        for model, name in PARTS.items():
             for command in self.commands(model):
                 self.refuse(
                     'clinic.patient', 'write', [self.patient], {
@@ -237,7 +243,8 @@ class SealMixin:
             ['id', 'vital_signs/heart_rate', 'vital_signs/measured_at'],
             [[str(self.closed), '80', '2026-01-01 00:00:00']])
         for model, name, value in [
-                (VITAL_SIGNS, 'heart_rate', '80'), (DIAGNOSIS, 'note', "x")]:
+                (VITAL_SIGNS, 'heart_rate', '80'), (DIAGNOSIS, 'note', "x"),
+                (EXAMINATION, 'note', "x")]:
             child, = self.children(self.closed, model)
             self.refuse(
                 model, 'import_data', ['id', name], [[str(child), value]])
@@ -269,7 +276,7 @@ class SealMixin:
                     record = Model(child)
                     self.assertEqual(record.encounter_open, not readonly)
                 view = self.user('doctor')(model, 'fields_get', ['note'] if (
-                        model == DIAGNOSIS) else ['heart_rate'])
+                        model != VITAL_SIGNS) else ['heart_rate'])
                 for definition in view.values():
                     states = PYSONDecoder({
                             'encounter_open': not readonly, 'id': child,

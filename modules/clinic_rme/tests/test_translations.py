@@ -21,9 +21,10 @@ LANGUAGE = 'id'
 PLACEHOLDER = re.compile(r'%\(\w+\)[sd]')
 # What reads the same in both languages
 SAME = {
-    '%', 'Administrator', 'Gel', 'Hindu', 'ICD-10', 'ICD-9-CM', 'Islam',
-    'JKN', 'NIK', 'OK', 'Puskesmas', 'RT', 'RW', 'SpO₂', 'Status',
-    'Tablet', 'UID', 'UTF-8', 'Windows', 'cm', 'kg', 'mmHg', '°C'}
+    '%', 'Administrator', 'Diet', 'Gel', 'Hindu', 'ICD-10', 'ICD-9-CM',
+    'Islam', 'JKN', 'NIK', 'OK', 'Prognosis', 'Puskesmas', 'RT', 'RW',
+    'SpO₂', 'Status', 'Tablet', 'UID', 'UTF-8', 'Windows', 'cm', 'kg',
+    'mmHg', '°C'}
 
 
 def synchronize():

@@ -42,7 +42,13 @@ CODES = {
     'I10': "Essential (primary) hypertension",
     'R50.9': "Fever, unspecified",
     }
-CHILDREN = ('clinic.vital_signs', 'clinic.diagnosis')
+# The models of what is recorded in a visit, and its field of the visit
+PARTS = {
+    'clinic.vital_signs': 'vital_signs',
+    'clinic.diagnosis': 'diagnoses',
+    'clinic.examination': 'examinations',
+    }
+CHILDREN = tuple(PARTS)
 VISIT_MODELS = (
     'clinic.encounter', 'clinic.encounter.status', *CHILDREN)
 
@@ -302,6 +308,8 @@ class RemoteTestCase(unittest.TestCase):
             'vital_signs': [
                 ('create', [{'systolic': 120, 'diastolic': 80}])],
             'diagnoses': [('create', [{'code': self.clinic['codes'][0]}])],
+            'examinations': [
+                ('create', [{'body_part': 'head', 'finding': 'normal'}])],
             **values}
 
     def create_visit(self, state='planned', branch='kota', **values):
