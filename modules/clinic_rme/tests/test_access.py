@@ -34,7 +34,7 @@ MODELS = {
         'pharmacist': 'r', 'medical_records': 'r'},
     'clinic.related_person': {
         'registration': 'rwcd', 'nurse': 'rw', 'doctor': 'r',
-        'admin': 'rwcd'},
+        'admin': 'rwcd', 'medical_records': 'r'},
     'clinic.patient.duplicate': {'admin': 'r'},
     'clinic.region': EVERYONE,
     'clinic.region.import.result': {'admin': 'rwc'},
@@ -65,7 +65,8 @@ MODELS = {
         'nurse': 'r', 'doctor': 'r', 'pharmacist': 'r', 'admin': 'rwc',
         'medical_records': 'r'},
     'clinic.icd10.import.result': {'admin': 'rwc'},
-    'clinic.icd9cm': {'nurse': 'r', 'doctor': 'r', 'admin': 'rwc'},
+    'clinic.icd9cm': {
+        'nurse': 'r', 'doctor': 'r', 'admin': 'rwc', 'medical_records': 'r'},
     'clinic.icd9cm.import.result': {'admin': 'rwc'},
     'clinic.medicine': {
         'nurse': 'r', 'doctor': 'r', 'pharmacist': 'rwc', 'admin': 'rwc'},
@@ -112,9 +113,11 @@ FIELDS = {
     **{('clinic.patient', field): BANNER for field in [
             'birth_date', 'sex', 'age']},
     ('clinic.patient', 'last_weight'): {
-        'nurse': 'r', 'doctor': 'r', 'pharmacist': 'r'},
+        'nurse': 'r', 'doctor': 'r', 'pharmacist': 'r',
+        'medical_records': 'r'},
     ('clinic.patient', 'related_persons'): {
-        'registration': 'rw', 'nurse': 'rw', 'doctor': 'r', 'admin': 'rw'},
+        'registration': 'rw', 'nurse': 'rw', 'doctor': 'r', 'admin': 'rw',
+        'medical_records': 'r'},
     ('clinic.patient', 'allergy_status'): {
         **ALLERGY, **CLINICAL, 'registration': 'rw'},
     ('clinic.patient', 'allergies'): {**ALLERGY, **CLINICAL},
@@ -124,7 +127,7 @@ FIELDS = {
     ('clinic.encounter', 'vital_signs'): CLINICAL,
     ('clinic.encounter', 'diagnoses'): {**CLINICAL, 'nurse': 'r'},
     ('clinic.encounter', 'discharge_note'): CLINICAL,
-    ('clinic.encounter', 'diagnosis_text'): {'nurse': 'r', 'doctor': 'r'},
+    ('clinic.encounter', 'diagnosis_text'): dict.fromkeys(CLINICAL, 'r'),
     ('clinic.encounter', 'patient_sex'): BANNER,
     ('clinic.encounter', 'patient_age'): BANNER,
     ('clinic.encounter', 'amendments'): {
@@ -136,10 +139,11 @@ FIELDS = {
             *HISTORY, *SCREENING, 'allergy_status', 'allergies',
             'nursing_note', 'education_topics', 'education_note']},
     ('clinic.encounter', 'pregnancy_status'): {**CLINICAL, 'pharmacist': 'r'},
-    ('clinic.encounter', 'fall_risk'): {'nurse': 'r', 'doctor': 'r'},
+    ('clinic.encounter', 'fall_risk'): dict.fromkeys(CLINICAL, 'r'),
     **{('clinic.encounter', name): {**CLINICAL, 'nurse': 'r'} for name in [
-            'examinations', 'note_template', *SOAP,
+            'examinations', *SOAP,
             *PLAN - {'education_topics', 'education_note'}]},
+    ('clinic.encounter', 'note_template'): {'nurse': 'r', 'doctor': 'rw'},
     }
 DERIVED = {
     ('clinic.patient', field) for field in [
