@@ -1,12 +1,10 @@
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
-import datetime as dt
 
 from trytond.i18n import gettext
 from trytond.model import ModelView, fields
 from trytond.pyson import Bool, Eval
-from trytond.tools import timezone
 from trytond.transaction import check_access
 
 from .exceptions import FollowUpError, PlanNotFoundError
@@ -105,18 +103,10 @@ class PlanMixin(RecordedMixin):
             return
         for encounter in encounters:
             if (encounter.follow_up_date
-                    and encounter.follow_up_date < encounter._visit_date()):
+                    and encounter.follow_up_date < encounter.day):
                 raise FollowUpError(gettext(
                         'clinic_rme.msg_follow_up_before_visit',
                         encounter=encounter.rec_name))
-
-    def _visit_date(self):
-        "Return the date of the visit in the time zone of its branch"
-        moment = self.started_at or self.arrived_at
-        if not moment:
-            moment = dt.datetime.now(dt.timezone.utc)
-        zone = timezone.ZoneInfo(self.company.timezone)
-        return moment.replace(tzinfo=timezone.UTC).astimezone(zone).date()
 
     @classmethod
     @ModelView.button
