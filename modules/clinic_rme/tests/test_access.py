@@ -136,7 +136,7 @@ FIELDS = {
     ('clinic.encounter', 'patient_allergy_status'): ALLERGY,
     ('clinic.encounter', 'patient_allergy_text'): ALLERGY,
     **{('clinic.encounter', name): CLINICAL for name in [
-            *HISTORY, *SCREENING, 'allergy_status', 'allergies',
+            *HISTORY, *sorted(SCREENING), 'allergy_status', 'allergies',
             'nursing_note', 'education_topics', 'education_note']},
     ('clinic.encounter', 'pregnancy_status'): {**CLINICAL, 'pharmacist': 'r'},
     ('clinic.encounter', 'fall_risk'): dict.fromkeys(CLINICAL, 'r'),
