@@ -18,6 +18,7 @@ import delivery_facts
 import delivery_invariants
 import pytest
 import trytond.config as config
+from cryptography.fernet import Fernet
 from delivery_invariants import Case
 from gateway import gateway_to
 from push_clinic import Clinic
@@ -32,7 +33,8 @@ MODULES = 'trytond.modules.satusehat_integration'
 OUTBOX = [
     'satusehat.exchange', 'satusehat.submission.action',
     'satusehat.submission', 'satusehat.resource', 'satusehat.gate',
-    'satusehat.credential', 'clinic.encounter.status', 'clinic.diagnosis',
+    'satusehat.credential', 'clinic.amendment', 'clinic.seal',
+    'clinic.encounter.status', 'clinic.diagnosis', 'clinic.examination',
     'clinic.vital_signs', 'clinic.encounter']
 # What tells when something is over
 CLOCKED = [
@@ -101,6 +103,7 @@ class World:
 
     def __init__(self, database):
         self.clinic = Clinic(database)
+        self._keys = config.get('satusehat', 'encryption_keys')
         self.gateway = self.emulator = self._serving = None
         self.errors = []
 
@@ -131,6 +134,7 @@ class World:
         """
         for name, value in settings.items():
             config.set('satusehat', name, str(value))
+        self._set_keys(self._keys)
         self._end_platform()
         self._empty()
         for branch in self.clinic.branches:
@@ -181,6 +185,17 @@ class World:
                         'organization_id': ORGANIZATIONS[branch],
                         'client_id': f'client-{branch}',
                         'client_secret': secret}])
+
+    def rotate_keys(self, are_kept):
+        "Encrypt with a new key, and read with the former ones if they are kept"
+        keys = [Fernet.generate_key().decode()]
+        if are_kept:
+            keys += config.get('satusehat', 'encryption_keys').split(',')
+        self._set_keys(','.join(keys))
+
+    @staticmethod
+    def _set_keys(keys):
+        config.set('satusehat', 'encryption_keys', keys)
 
     def delete_credential(self, branch):
         self.clinic.delete('satusehat.credential', [

@@ -11,6 +11,7 @@ from contextlib import suppress
 
 import gateway as faults
 import pytest
+import trytond.config as config
 from gateway import FHIR
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -86,11 +87,14 @@ class Delivery(RuleBasedStateMachine):
         index_lag=st.sampled_from([0, 0, 5, 300]),
         singly=st.sampled_from(['', 'A', 'AB']),
         connections=st.sampled_from([1, 1, 4]),
-        batch_size=st.sampled_from([1, 3, 32]))
-    def open(self, index_lag, singly, connections, batch_size):
+        batch_size=st.sampled_from([1, 3, 32]),
+        pace=st.sampled_from([60000, 0]))
+    def open(self, index_lag, singly, connections, batch_size, pace):
         self.world.start(
             index_lag, singly, connections=connections,
-            batch_size=batch_size, **CALM)
+            batch_size=batch_size, **{
+                **CALM, 'requests_per_minute': pace,
+                'requests_per_minute_host': 4 * pace})
         self.clinic = self.world.clinic
         self.visits = []
         self.withdrawn = set()
@@ -149,6 +153,11 @@ class Delivery(RuleBasedStateMachine):
         else:
             self.world.enter_credential(
                 branch, SECRETS[branch] if secret == 'right' else secret)
+
+    @precondition(lambda self: self.visits)
+    @rule(are_kept=st.sampled_from([True, True, False]))
+    def rotate_keys(self, are_kept):
+        self.world.rotate_keys(are_kept)
 
     @precondition(lambda self: self.visits)
     @rule(branch=BRANCHES, environment=st.sampled_from(
@@ -316,7 +325,6 @@ class Delivery(RuleBasedStateMachine):
 
 @pytest.fixture(scope='module')
 def world():
-    import trytond.config as config
     if not config.has_section('satusehat'):
         config.add_section('satusehat')
     database = create_database()
@@ -345,7 +353,9 @@ def steady_lives(setting, monkeypatch):
     "Pauses without chance, and the settings of before at the end"
     from trytond.modules.satusehat_integration import verdict
     monkeypatch.setattr(verdict, 'backoff', lambda attempts: 60)
-    setting(local_url='', connections=1, batch_size=32, **CALM)
+    setting(
+        local_url='', connections=1, batch_size=32,
+        encryption_keys=config.get('satusehat', 'encryption_keys'), **CALM)
 
 
 @pytest.mark.slow
