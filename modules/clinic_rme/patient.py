@@ -80,7 +80,7 @@ class Patient(MergeMixin, DeactivableMixin, ModelSQL, ModelView):
         fields.One2Many('clinic.encounter', None, "Visits", readonly=True),
         'get_visits', setter='set_visits')
     last_weight = fields.Function(
-        fields.Float("Last Weight", digits=(4, 1)), 'get_last_weight')
+        fields.Float("Last Weight (kg)", digits=(4, 1)), 'get_last_weight')
 
     name = fields.Function(
         fields.Char("Name"), 'get_person', searcher='search_person')

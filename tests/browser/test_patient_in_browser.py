@@ -83,6 +83,7 @@ def test_administrator_merges(client, clinic, patient):
     assert client.value('source_number') != client.value('destination_number')
     client.answer()
     client.open(*clinic.menu('clinic_rme.menu_patient'))
+    client.toolbar('reload')
     client.open_row(patient.medical_record_number)
     assert client.value('former_numbers').startswith('RM-')
     client.picture('69-merged')
