@@ -138,7 +138,8 @@ def test_who_waits_is_told_when_nothing_runs(
     assert page(clinic, visit).startswith(
         "Pengiriman otomatis tidak berjalan sejak ")
     assert f"{clock:%H:%M} WIB. Minta pengelola server" in page(clinic, visit)
-    assert causes(clinic) == ["Pengiriman otomatis tidak berjalan"]
+    assert causes(clinic) == [
+        f"Pengiriman otomatis tidak berjalan sejak {clock:%H:%M} WIB"]
     assert sees(clinic, visit, 15)['state'] == 'pending'
     assert not emulator.journal.entries()
 
