@@ -29,8 +29,9 @@ MODELS = {
     }
 # Models of other modules, whose rights stay as they are there
 EXTENDED = {
-    'ir.cron', 'company.company', 'company.employee', 'party.party',
-    'clinic.patient', 'clinic.unit', 'clinic.room', 'clinic.encounter'}
+    'ir.cron', 'res.notification', 'company.company', 'company.employee',
+    'party.party', 'clinic.patient', 'clinic.unit', 'clinic.room',
+    'clinic.encounter'}
 WIZARDS = {
     'satusehat.credential.test': 'satusehat.credential',
     'satusehat.submission.resend': 'satusehat.submission',
