@@ -318,12 +318,16 @@ class Submission(CorrectionMixin, ModelSQL, ModelView):
 
         The reason is kept.  After a refusal the payload is built anew, from
         the same snapshot and with the numbers of today; whether the platform
-        holds the visit is looked up first all the same.
+        holds the visit is looked up first all the same.  A version that a
+        later one has replaced on the platform is left as it is.
         """
         pool = Pool()
         Action = pool.get('satusehat.submission.action')
         states = held(submissions)
-        submissions = [s for s in submissions if states[s.id] in RESENDABLE]
+        latest = cls._latest_sent(submissions)
+        submissions = [
+            s for s in submissions if states[s.id] in RESENDABLE
+            and s.version >= latest.get(s.encounter.id, 0)]
         if not (reason or '').strip():
             raise ReasonRequired(
                 gettext('satusehat_integration.msg_reason_required'))
@@ -354,6 +358,16 @@ class Submission(CorrectionMixin, ModelSQL, ModelView):
             if overwrite:
                 # Who sends again has seen what the platform holds instead
                 cls.write(overwrite, {'reason': 'changed_there'})
+
+    @classmethod
+    @without_check_access
+    def _latest_sent(cls, submissions):
+        "Return {encounter id: latest version that was sent} of their visits"
+        sent = cls.search([
+                ('encounter', 'in', [s.encounter.id for s in submissions]),
+                ('state', '=', 'sent'),
+                ], order=[('version', 'ASC')])
+        return {s.encounter.id: s.version for s in sent}
 
     @classmethod
     def _vouch(cls, submissions):

@@ -371,6 +371,22 @@ def test_a_visit_whose_diagnosis_was_refused_is_withdrawn(
     assert encounter['status'] == 'entered-in-error'
 
 
+def test_what_a_withdrawal_replaced_is_not_sent_again(
+        clinic, gateway, emulator, setting):
+    clinic.write('company.company', [], {'satusehat_singly': True})
+    visit = clinic.visit(code=UNKNOWN_CODE)
+    clinic.push()
+    withdraw(clinic, visit)
+    clinic.push()
+    before = states(clinic, visit)
+    assert before[-1] == SENT and before[0][0] == 'stopped'
+    count = len(writes(gateway))
+    clinic.resend(visit)
+    clinic.push()
+    assert states(clinic, visit) == before
+    assert len(writes(gateway)) == count
+
+
 @pytest.mark.fault(57)
 def test_a_visit_on_its_way_is_marked_once_it_has_arrived(
         clinic, gateway, emulator):
