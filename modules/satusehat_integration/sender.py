@@ -114,8 +114,11 @@ class Sender:
         It need not wait for this thread then.  None at a pace: what leaves
         late would be close to the next.
         """
-        if self.settings.is_paced:
-            return 0
+        return 0 if self.settings.is_paced else self._spare
+
+    @property
+    def _spare(self):
+        "How many jobs to have in hand beside those on their way"
         return max(2, self.settings.connections // 2)
 
     @property
@@ -136,9 +139,8 @@ class Sender:
     @property
     def _has_room(self):
         "Whether a connection is idle, or soon may be"
-        connections = self.settings.connections
-        return (len(self._flying) < connections
-            or len(self._ready) < max(2, connections // 2))
+        return (len(self._flying) < self.settings.connections
+            or len(self._ready) < self._spare)
 
     def _may_claim(self, alone):
         if alone:
