@@ -14,9 +14,9 @@ from trytond.transaction import Transaction
 
 from .anamnesis import AnamnesisMixin
 from .company import PRACTITIONERS
+from .completion import CompletionMixin
 from .examination import ExaminationMixin
-from .exceptions import (
-    EncounterAccessError, EncounterIncompleteError, EncounterTimeError)
+from .exceptions import EncounterAccessError, EncounterTimeError
 from .mixin import BranchMixin, UidMixin
 from .note import NoteMixin
 from .party import SEXES
@@ -55,7 +55,8 @@ def now():
 
 class Encounter(
         AnamnesisMixin, ScreeningMixin, ExaminationMixin, NoteMixin,
-        PlanMixin, UidMixin, BranchMixin, Workflow, ModelSQL, ModelView):
+        PlanMixin, CompletionMixin, UidMixin, BranchMixin, Workflow,
+        ModelSQL, ModelView):
     __name__ = 'clinic.encounter'
     _rec_name = 'number'
 
@@ -434,24 +435,6 @@ class Encounter(
     def cancel(cls, encounters):
         "The visit does not take place"
         cls._fill_time(encounters, 'cancelled_at')
-
-    @classmethod
-    def check_complete(cls, encounters):
-        "Raise EncounterIncompleteError for the first incomplete encounter"
-        for encounter in encounters:
-            if missing := list(encounter.missing()):
-                raise EncounterIncompleteError(gettext(
-                        'clinic_rme.msg_encounter_incomplete',
-                        encounter=encounter.rec_name,
-                        missing=', '.join(missing)))
-
-    def missing(self):
-        "Yield the labels of what has to be recorded before the end"
-        for name in ['practitioner', 'room', 'started_at']:
-            if not getattr(self, name):
-                yield self.__names__(name)['field']
-        if not any(d.rank == 1 for d in self.diagnoses):
-            yield gettext('clinic_rme.msg_primary_diagnosis')
 
 
 _BANNER = ['sex', 'age', 'payer', 'allergy_status', 'allergy_text']

@@ -219,7 +219,8 @@ class Encounter(metaclass=PoolMeta):
     content_hash = fields.Function(
         fields.Char("Content SHA-256"), 'get_content_hash')
     signature_required = fields.Function(
-        fields.Boolean("Signature Required"), 'get_signature_required')
+        fields.Boolean("Signature Required"), 'get_signature_required',
+        searcher='search_signature_required')
 
     @classmethod
     def __setup__(cls):
@@ -262,6 +263,20 @@ class Encounter(metaclass=PoolMeta):
                     'signature_required', company=company.id))
             for company in {e.company for e in encounters}}
         return {e.id: required[e.company] for e in encounters}
+
+    @classmethod
+    def search_signature_required(cls, name, clause):
+        "Find the visits of the branches that ask, or do not ask, for it"
+        Value = Pool().get('clinic.configuration.correction')
+        _, operator, operand = clause[:3]
+        with without_check_access():
+            required = {
+                v.company and v.company.id: bool(v.signature_required)
+                for v in Value.search([])}
+        usual = required.pop(None, False)
+        others = [c for c, value in required.items() if value != usual]
+        wanted = bool(operand) == (operator == '=')
+        return [('company', 'not in' if wanted == usual else 'in', others)]
 
     @classmethod
     @ModelView.button

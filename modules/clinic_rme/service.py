@@ -10,6 +10,13 @@ from trytond.transaction import Transaction
 from .exceptions import ServiceAccessError
 from .mixin import BranchMixin, UidMixin
 
+KINDS = [
+    ('general', "General"),
+    ('dental', "Dental"),
+    ('maternal_child', "Maternal and Child"),
+    ('checkup', "Check-up"),
+    ('other', "Other"),
+    ]
 
 class _PlacedMixin(UidMixin, BranchMixin):
     __slots__ = ()
@@ -35,13 +42,7 @@ class Unit(_PlacedMixin, DeactivableMixin, ModelSQL, ModelView):
             })
     code = fields.Char("Code", required=True)
     name = fields.Char("Name", required=True)
-    kind = fields.Selection([
-            ('general', "General"),
-            ('dental', "Dental"),
-            ('maternal_child', "Maternal and Child"),
-            ('checkup', "Check-up"),
-            ('other', "Other"),
-            ], "Kind", required=True, sort=False)
+    kind = fields.Selection(KINDS, "Kind", required=True, sort=False)
     rooms = fields.One2Many('clinic.room', 'unit', "Rooms")
 
     @classmethod

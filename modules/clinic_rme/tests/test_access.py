@@ -11,6 +11,7 @@ from trytond.tests.test_tryton import DB_NAME
 from trytond.transaction import Transaction
 
 from trytond.modules.clinic_rme.anamnesis import HISTORY
+from trytond.modules.clinic_rme.completion import OPTIONAL
 from trytond.modules.clinic_rme.note import SOAP
 from trytond.modules.clinic_rme.plan import PLAN, REFERRAL
 from trytond.modules.clinic_rme.screening import SCREENING
@@ -61,6 +62,7 @@ MODELS = {
     'clinic.examination': {
         'nurse': 'r', 'doctor': 'rwcd', 'medical_records': 'r'},
     'clinic.note_template': {'doctor': 'rwcd', 'admin': 'rwcd'},
+    'clinic.completion.rule': {'admin': 'rwcd'},
     'clinic.icd10': {
         'nurse': 'r', 'doctor': 'r', 'pharmacist': 'r', 'admin': 'rwc',
         'medical_records': 'r'},
@@ -128,6 +130,7 @@ FIELDS = {
     ('clinic.encounter', 'diagnoses'): {**CLINICAL, 'nurse': 'r'},
     ('clinic.encounter', 'discharge_note'): CLINICAL,
     ('clinic.encounter', 'diagnosis_text'): dict.fromkeys(CLINICAL, 'r'),
+    ('clinic.encounter', 'missing'): dict.fromkeys(CLINICAL, 'r'),
     ('clinic.encounter', 'patient_sex'): BANNER,
     ('clinic.encounter', 'patient_age'): BANNER,
     ('clinic.encounter', 'amendments'): {
@@ -157,7 +160,7 @@ BUTTONS = {
 OF_BRANCH = {
     'clinic.unit', 'clinic.room', 'clinic.configuration.sequence',
     'clinic.configuration.correction', 'clinic.seal', 'clinic.amendment',
-    *VISIT_MODELS}
+    'clinic.completion.rule', *VISIT_MODELS}
 # Reached with the rights to the person, or in the steps of a wizard
 OF_PERSON = {
     'party.address', 'party.contact_mechanism', 'party.replace.ask'}
@@ -209,6 +212,10 @@ class AccessTestCase(RemoteTestCase):
                 {'strength': "1 mg"})
         if model in {'clinic.region', 'clinic.patient.duplicate'}:
             return {}, {}
+        if model == 'clinic.completion.rule':
+            return (
+                {'company': branch['company'], **self.unused_rule()},
+                {'company': branch['company']})
         return {
             'clinic.medicine': (
                 {'name': f"Obat {number}"}, {'strength': "1 mg"}),
@@ -269,6 +276,19 @@ class AccessTestCase(RemoteTestCase):
                     'company': branch['company']},
                 {'sip_number': "X"}),
             }[model]
+
+    def unused_rule(self):
+        "Return a kind of unit and what is not asked for in it yet"
+        with self.database() as pool:
+            used = {
+                (r.unit_kind, r.requirement)
+                for r in pool.get('clinic.completion.rule').search([])}
+        kind, requirement = next(
+            rule for rule in itertools.product(
+                ['dental', 'maternal_child', 'checkup', 'other'],
+                [c.name for c in OPTIONAL])
+            if rule not in used)
+        return {'unit_kind': kind, 'requirement': requirement}
 
     def record(self, model):
         "Return the id of a record that nothing else refers to"
@@ -626,6 +646,10 @@ class BranchTestCase(AccessTestCase):
         super().setUp()
         self.user_here = self.user('everything')
         self.visit_there = self.create_visit('in_progress', branch='desa')
+        for branch in ['kota', 'desa']:
+            self.root.create(
+                'clinic.completion.rule',
+                company=self.clinic[branch]['company'], **self.unused_rule())
 
     def there(self, model):
         "Return the ids of the other branch's records"

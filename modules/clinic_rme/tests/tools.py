@@ -305,6 +305,7 @@ class RemoteTestCase(unittest.TestCase):
             'practitioner': places['doctor'],
             'unit': places['unit'],
             'room': places['room'],
+            'chief_complaint': "Pusing",
             'vital_signs': [
                 ('create', [{'systolic': 120, 'diastolic': 80}])],
             'diagnoses': [('create', [{'code': self.clinic['codes'][0]}])],
