@@ -302,14 +302,17 @@ class PrescriptionComponent(AllergyCheckMixin, ModelSQL, ModelView):
         return [('medicine.rec_name', *clause[1:])]
 
     @classmethod
-    def preprocess_values(cls, mode, values):
+    def create(cls, vlist):
         pool = Pool()
         Item = pool.get('clinic.prescription.item')
-        values = super().preprocess_values(mode, values)
-        if (mode == 'create' and values.get('item')
-                and not values.get('encounter')):
-            values['encounter'] = Item(values['item']).encounter.id
-        return values
+        items = {i.id: i for i in Item.browse(list({
+                        v['item'] for v in vlist if v.get('item')}))}
+        return super().create([
+                values if values.get('encounter') or not values.get('item')
+                else {
+                    **values,
+                    'encounter': items[values['item']].encounter.id}
+                for values in vlist])
 
     @classmethod
     def check_modification(

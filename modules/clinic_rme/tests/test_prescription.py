@@ -192,11 +192,11 @@ class ItemTestCase(PrescriptionTestCase):
     def test_kind_clears_what_the_other_has(self):
         ready = self.doctor(ITEM, 'on_change', {
                 'kind': 'simple', 'components': []}, ['kind'])
-        self.assertFalse(ready[0].get('compounding'))
+        self.assertFalse(ready.get('compounding'))
         compounded = self.doctor(ITEM, 'on_change', {
                 'kind': 'compounded', 'components': []}, ['kind'])
-        self.assertEqual(compounded[0]['compounding'], 'per_dose')
-        self.assertIsNone(compounded[0]['medicine'])
+        self.assertEqual(compounded['compounding'], 'per_dose')
+        self.assertIsNone(compounded.get('medicine'))
 
     def test_out_of_range(self):
         for values in [
