@@ -89,5 +89,13 @@ class FollowUpError(ValidationError):
     pass
 
 
+class ProcedureTimeError(ValidationError):
+    pass
+
+
+class PrescriptionAllergyError(ValidationError):
+    pass
+
+
 class PlanNotFoundError(UserError):
     pass

@@ -32,6 +32,7 @@ class ICD9CM(CodeSystemMixin, ModelSQL, ModelView):
     __name__ = 'clinic.icd9cm'
 
     everyday_file = 'icd9cm_names.csv'
+    _recorded_in = ('clinic.procedure', 'code')
 
 
 class GNUHealthICD9:

@@ -347,6 +347,9 @@ class Allergy(ModelSQL, ModelView):
     patient = fields.Many2One(
         'clinic.patient', "Patient", required=True, ondelete='CASCADE')
     substance = fields.Char("Substance", required=True)
+    substance_code = fields.Many2One(
+        'clinic.substance', "Coded Substance", ondelete='RESTRICT',
+        help="By which medicines that contain it are recognised.")
     category = fields.Selection([
             ('medication', "Medication"),
             ('food', "Food"),
@@ -374,6 +377,11 @@ class Allergy(ModelSQL, ModelView):
     @classmethod
     def default_category(cls):
         return 'medication'
+
+    @fields.depends('substance', 'substance_code')
+    def on_change_substance_code(self):
+        if self.substance_code and not self.substance:
+            self.substance = self.substance_code.name
 
     @classmethod
     def default_verification(cls):

@@ -122,10 +122,18 @@ class PlanMixin(RecordedMixin):
                 raise PlanNotFoundError(gettext(
                         'clinic_rme.msg_plan_not_found',
                         patient=encounter.patient.rec_name))
-            cls.write([encounter], {
-                    name: getattr(previous, name) for name in COPIED
-                    if not getattr(encounter, name)
-                    and getattr(previous, name)})
+            encounter.copy_plan_from(previous)
+
+    def copy_plan_from(self, previous):
+        "Take over the plan of the visit, where none is written yet"
+        self.write([self], {
+                name: getattr(previous, name) for name in COPIED
+                if not getattr(self, name)
+                and getattr(previous, name)})
+
+    def has_plan(self):
+        "Return whether there is something to take over from the visit"
+        return any(getattr(self, name) for name in COPIED)
 
     def _planned_before(self):
         "Return the last finished visit of the patient that has a plan, if any"
@@ -136,6 +144,6 @@ class PlanMixin(RecordedMixin):
                     ('id', '!=', self.id),
                     ], order=[('started_at', 'DESC'), ('id', 'DESC')])
         for visit in self.__class__.browse(visits):
-            if any(getattr(visit, name) for name in COPIED):
+            if visit.has_plan():
                 return visit
         return None

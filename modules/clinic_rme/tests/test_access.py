@@ -3,6 +3,7 @@
 
 import datetime as dt
 import itertools
+from decimal import Decimal
 
 from trytond.model import ModelSQL, ModelStorage
 from trytond.model.exceptions import AccessButtonError, AccessError
@@ -61,6 +62,14 @@ MODELS = {
     'clinic.amendment.decide.ask': {'medical_records': 'rwc'},
     'clinic.examination': {
         'nurse': 'r', 'doctor': 'rwcd', 'medical_records': 'r'},
+    'clinic.procedure': {
+        'nurse': 'r', 'doctor': 'rwcd', 'medical_records': 'r'},
+    'clinic.prescription.item': {
+        'nurse': 'r', 'doctor': 'rwcd', 'pharmacist': 'r', 'cashier': 'r',
+        'medical_records': 'r'},
+    'clinic.prescription.component': {
+        'nurse': 'r', 'doctor': 'rwcd', 'pharmacist': 'r',
+        'medical_records': 'r'},
     'clinic.note_template': {'doctor': 'rwcd', 'admin': 'rwcd'},
     'clinic.completion.rule': {'admin': 'rwcd'},
     'clinic.icd10': {
@@ -71,11 +80,14 @@ MODELS = {
         'nurse': 'r', 'doctor': 'r', 'admin': 'rwc', 'medical_records': 'r'},
     'clinic.icd9cm.import.result': {'admin': 'rwc'},
     'clinic.medicine': {
-        'nurse': 'r', 'doctor': 'r', 'pharmacist': 'rwc', 'admin': 'rwc'},
+        'nurse': 'r', 'doctor': 'r', 'pharmacist': 'rwc', 'admin': 'rwc',
+        'medical_records': 'r'},
     'clinic.medicine.ingredient': {
-        'nurse': 'r', 'doctor': 'r', 'pharmacist': 'rwcd', 'admin': 'rwcd'},
+        'nurse': 'r', 'doctor': 'r', 'pharmacist': 'rwcd', 'admin': 'rwcd',
+        'medical_records': 'r'},
     'clinic.substance': {
-        'nurse': 'r', 'doctor': 'r', 'pharmacist': 'rwc', 'admin': 'rwc'},
+        'nurse': 'r', 'doctor': 'r', 'pharmacist': 'rwc', 'admin': 'rwc',
+        'medical_records': 'r'},
     'clinic.medicine.import.start': {'pharmacist': 'rwc', 'admin': 'rwc'},
     'clinic.medicine.import.mapping': {'pharmacist': 'rwc', 'admin': 'rwc'},
     'clinic.medicine.import.result': {'pharmacist': 'rwc', 'admin': 'rwc'},
@@ -100,6 +112,8 @@ ALLERGY = {
     'registration': 'r', 'nurse': 'r', 'doctor': 'r', 'pharmacist': 'r',
     'medical_records': 'r'}
 BANNER = {**dict.fromkeys(PERSONAL, 'r'), 'pharmacist': 'r'}
+PRESCRIPTION = {
+    'nurse': 'r', 'doctor': 'rw', 'pharmacist': 'r', 'medical_records': 'r'}
 FIELDS = {
     ('party.party', 'nik'): PERSONAL,
     ('party.party', 'birth_place'): PERSONAL,
@@ -144,8 +158,16 @@ FIELDS = {
     ('clinic.encounter', 'pregnancy_status'): {**CLINICAL, 'pharmacist': 'r'},
     ('clinic.encounter', 'fall_risk'): dict.fromkeys(CLINICAL, 'r'),
     **{('clinic.encounter', name): {**CLINICAL, 'nurse': 'r'} for name in [
-            'examinations', *SOAP,
+            'examinations', 'procedures', *SOAP,
             *PLAN - {'education_topics', 'education_note'}]},
+    ('clinic.encounter', 'prescription_items'): {
+        **PRESCRIPTION, 'cashier': 'r'},
+    ('clinic.encounter', 'patient_weight'): dict.fromkeys(PRESCRIPTION, 'r'),
+    **{('clinic.prescription.item', name): PRESCRIPTION for name in [
+            'dose', 'dose_unit', 'route', 'frequency', 'as_needed', 'meal',
+            'duration', 'instructions', 'components', 'override_reason',
+            'override_by', 'override_at']},
+    ('clinic.prescription.item', 'signa'): dict.fromkeys(PRESCRIPTION, 'r'),
     ('clinic.encounter', 'note_template'): {'nurse': 'r', 'doctor': 'rw'},
     }
 DERIVED = {
@@ -254,6 +276,21 @@ class AccessTestCase(RemoteTestCase):
                 {'encounter': self.visit, 'body_part': 'neck',
                     'finding': 'normal'},
                 {'finding': 'normal'}),
+            'clinic.procedure': (
+                {'encounter': self.visit, 'code': self.clinic['acts'][1],
+                    'performer': branch['doctor']},
+                {'note': "Lain"}),
+            'clinic.prescription.item': (
+                {'encounter': self.visit, 'kind': 'simple',
+                    'medicine': self.clinic['medicines']['Captopril'],
+                    'dose': Decimal(1), 'dose_unit': 'tablet',
+                    'route': 'oral', 'frequency': 2, 'duration': 5},
+                {'instructions': "Lain"}),
+            'clinic.prescription.component': (
+                {'item': self.first_children['clinic.prescription.item'][0],
+                    'medicine': self.clinic['medicines']['Captopril'],
+                    'amount': Decimal(5), 'amount_unit': 'mg'},
+                {'amount': Decimal(6)}),
             'clinic.note_template': (
                 {'name': f"Templat {number}",
                     'employee': branch['doctor']},
@@ -504,6 +541,8 @@ class FieldAccessTestCase(AccessTestCase):
             'party.party': self.clinic['people'][0],
             'clinic.patient': self.patient,
             'clinic.encounter': self.visit,
+            'clinic.prescription.item': self.first_children[
+                'clinic.prescription.item'][0],
             }
 
     def test_matrix_covers_the_module(self):
@@ -598,6 +637,16 @@ class FieldAccessTestCase(AccessTestCase):
             'found_at': ago(days=1),
             'related_persons': [],
             'examinations': [],
+            'procedures': [],
+            'prescription_items': [],
+            'dose': Decimal(2),
+            'dose_unit': 'sachet',
+            'route': 'oral',
+            'frequency': 2,
+            'as_needed': True,
+            'meal': 'after',
+            'duration': 4,
+            'instructions': "Teks",
             'education_topics': ['disease'],
             'pregnancy_status': 'pregnant',
             'psychological_status': 'well',
@@ -663,6 +712,9 @@ class BranchTestCase(AccessTestCase):
             'clinic.diagnosis': 'encounter.company',
             'clinic.amendment': 'encounter.company',
             'clinic.examination': 'encounter.company',
+            'clinic.procedure': 'encounter.company',
+            'clinic.prescription.item': 'encounter.company',
+            'clinic.prescription.component': 'encounter.company',
             }.get(model, 'company')
         ids = self.root.search(
             model, [(path, '=', self.clinic['desa']['company'])])

@@ -30,6 +30,9 @@ class ConcurrencyTestCase(RemoteTestCase):
             'clinic.vital_signs': {'heart_rate': 80},
             'clinic.diagnosis': {'code': self.clinic['codes'][1]},
             'clinic.examination': {'body_part': 'neck', 'finding': 'normal'},
+            'clinic.procedure': {
+                'code': self.clinic['acts'][1],
+                'performer': self.clinic['kota']['nurse']},
             }
         self.first = {
             model: self.root.search(

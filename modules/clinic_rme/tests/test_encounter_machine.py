@@ -22,7 +22,7 @@ settings.register_profile(
     stateful_step_count=20, deadline=None, derandomize=True, database=None,
     print_blob=False,
     suppress_health_check=list(HealthCheck))
-VITAL_SIGNS, DIAGNOSIS, _ = VISIT_MODELS[2:]
+VITAL_SIGNS, DIAGNOSIS, *_ = VISIT_MODELS[2:]
 NEXT = {
     'planned': {'arrived', 'cancelled'},
     'arrived': {'in_progress', 'cancelled'},

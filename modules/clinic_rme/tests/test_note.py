@@ -454,7 +454,8 @@ class PlanTestCase(VisitTestCase):
 
     def finished(self, patient, branch='kota', **values):
         visit = self.create_visit(
-            'in_progress', branch=branch, patient=patient)
+            'in_progress', branch=branch, patient=patient,
+            prescription_items=None)
         doctor = self.user(f'doctor-{branch}')
         doctor(MODEL, 'write', [visit], values)
         doctor(MODEL, 'finish', [visit])

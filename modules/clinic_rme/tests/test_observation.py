@@ -12,7 +12,7 @@ from trytond.modules.clinic_rme.observation import RANGES
 
 from .tools import CHILDREN, RemoteTestCase, ago
 
-VITAL_SIGNS, DIAGNOSIS, _ = CHILDREN
+VITAL_SIGNS, DIAGNOSIS, *_ = CHILDREN
 STEP = {'temperature': 0.1, 'weight': 0.1, 'height': 0.1}
 
 

@@ -1,6 +1,8 @@
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
+from decimal import Decimal
+
 from trytond.model.exceptions import AccessButtonError, AccessError
 from trytond.pyson import PYSONDecoder
 
@@ -11,7 +13,7 @@ from trytond.modules.clinic_rme.mixin import EncounterPartMixin
 from .tools import CHILDREN, PARTS, ROLES, VISIT_MODELS, RemoteTestCase, ago
 
 MODEL = 'clinic.encounter'
-VITAL_SIGNS, DIAGNOSIS, EXAMINATION = CHILDREN
+VITAL_SIGNS, DIAGNOSIS, EXAMINATION, PROCEDURE, ITEM, COMPONENT = CHILDREN
 LOGINS = (*ROLES, 'nobody', 'everything', 'admin!')
 CLOSED_MESSAGE = (
     r"RJ-\d+ is closed: nothing in it can be changed"
@@ -39,14 +41,28 @@ class SealMixin:
         super().tearDown()
 
     def children(self, visit, model):
-        name = PARTS[model]
-        return list(self.root.read(MODEL, visit, name)[name])
+        return self.root.search(model, [('encounter', '=', visit)])
 
     def child_values(self, model):
         return {
             VITAL_SIGNS: {'heart_rate': 80},
             DIAGNOSIS: {'code': self.clinic['codes'][1]},
             EXAMINATION: {'body_part': 'neck', 'finding': 'normal'},
+            PROCEDURE: {
+                'code': self.clinic['acts'][1],
+                'performer': self.clinic['kota']['doctor']},
+            ITEM: {
+                'medicine': self.clinic['medicines']['Captopril'],
+                'kind': 'simple', 'compound_form': None,
+                'compounding': None, 'components': None,
+                'dose': Decimal(1), 'dose_unit': 'tablet', 'frequency': 2,
+                'route': 'oral', 'quantity': Decimal(10),
+                'quantity_unit': 'tablet'},
+            COMPONENT: {
+                'item': self.root.search(
+                    ITEM, [('encounter', '=', self.closed)])[0],
+                'medicine': self.clinic['medicines']['Captopril'],
+                'amount': Decimal(5), 'amount_unit': 'mg'},
             }[model]
 
     def copy_values(self, model):
@@ -55,6 +71,9 @@ class SealMixin:
             VITAL_SIGNS: {},
             DIAGNOSIS: {'code': self.clinic['codes'][1], 'rank': None},
             EXAMINATION: {'body_part': 'neck'},
+            PROCEDURE: {'performed_at': ago()},
+            ITEM: {},
+            COMPONENT: {},
             }[model]
 
     def refuse(self, model, method, *args):
@@ -244,7 +263,9 @@ class SealMixin:
             [[str(self.closed), '80', '2026-01-01 00:00:00']])
         for model, name, value in [
                 (VITAL_SIGNS, 'heart_rate', '80'), (DIAGNOSIS, 'note', "x"),
-                (EXAMINATION, 'note', "x")]:
+                (EXAMINATION, 'note', "x"), (PROCEDURE, 'note', "x"),
+                (ITEM, 'instructions', "x"),
+                (COMPONENT, 'override_reason', "x")]:
             child, = self.children(self.closed, model)
             self.refuse(
                 model, 'import_data', ['id', name], [[str(child), value]])
@@ -275,8 +296,11 @@ class SealMixin:
                     Model = pool.get(model)
                     record = Model(child)
                     self.assertEqual(record.encounter_open, not readonly)
-                view = self.user('doctor')(model, 'fields_get', ['note'] if (
-                        model != VITAL_SIGNS) else ['heart_rate'])
+                view = self.user('doctor')(model, 'fields_get', [{
+                            VITAL_SIGNS: 'heart_rate',
+                            ITEM: 'dose',
+                            COMPONENT: 'amount',
+                            }.get(model, 'note')])
                 for definition in view.values():
                     states = PYSONDecoder({
                             'encounter_open': not readonly, 'id': child,

@@ -24,7 +24,8 @@ SAME = {
     '%', 'Administrator', 'Diet', 'Gel', 'Hindu', 'ICD-10', 'ICD-9-CM',
     'Islam', 'JKN', 'NIK', 'OK', 'Prognosis', 'Puskesmas', 'RT', 'RW',
     'SpO₂', 'Status', 'Tablet', 'UID', 'UTF-8', 'Windows', 'cm', 'kg',
-    'mmHg', '°C'}
+    'mmHg', '°C', 'Oral', 'g', 'mL', 'mcg', 'mg', 'pot', 'tablet', 'tube',
+    'vial'}
 
 
 def synchronize():

@@ -6,6 +6,7 @@ import copy
 import datetime as dt
 import unittest
 from contextlib import contextmanager
+from decimal import Decimal
 
 from proteus import Model
 from proteus.config import TrytondConfig
@@ -42,13 +43,25 @@ CODES = {
     'I10': "Essential (primary) hypertension",
     'R50.9': "Fever, unspecified",
     }
+ACTS = {
+    '89.52': "Electrocardiogram",
+    '86.59': "Closure of skin and subcutaneous tissue of other sites",
+    }
+# A medicine and its ingredient
+MEDICINES = {
+    'Paracetamol': "Paracetamol",
+    'Amoxsan': "Amoxicillin",
+    'Captopril': "Captopril",
+    }
 # The models of what is recorded in a visit, and its field of the visit
 PARTS = {
     'clinic.vital_signs': 'vital_signs',
     'clinic.diagnosis': 'diagnoses',
     'clinic.examination': 'examinations',
+    'clinic.procedure': 'procedures',
+    'clinic.prescription.item': 'prescription_items',
     }
-CHILDREN = tuple(PARTS)
+CHILDREN = (*PARTS, 'clinic.prescription.component')
 VISIT_MODELS = (
     'clinic.encounter', 'clinic.encounter.status', *CHILDREN)
 
@@ -151,10 +164,29 @@ def create_branch(name, currency):
         }
 
 
+def create_medicines():
+    "Create medicines and their substances, return the ids by name"
+    pool = Pool()
+    Medicine = pool.get('clinic.medicine')
+    Substance = pool.get('clinic.substance')
+    substances = {
+        s.name: s.id for s in Substance.create(
+            [{'name': n} for n in sorted({*MEDICINES.values()})])}
+    medicines = Medicine.create([{
+                'name': name,
+                'strength': "500 mg",
+                'form': 'tablet',
+                'ingredients': [
+                    ('create', [{'substance': substances[substance]}])],
+                } for name, substance in MEDICINES.items()])
+    return {m.name: m.id for m in medicines}
+
+
 def create_clinic():
     "Create branches, codes and patients, return their ids"
     pool = Pool()
     ICD10 = pool.get('clinic.icd10')
+    ICD9CM = pool.get('clinic.icd9cm')
     Patient = pool.get('clinic.patient')
     Party = pool.get('party.party')
     User = pool.get('res.user')
@@ -170,6 +202,9 @@ def create_clinic():
     codes = ICD10.create([
             {'code': c, 'name': n, 'edition': "Test"}
             for c, n in CODES.items()])
+    acts = ICD9CM.create(
+        [{'code': c, 'name': n} for c, n in ACTS.items()])
+    medicines = create_medicines()
     people = Party.create([
             {'name': "Ardianto Putra", 'nik': '3174010101920001',
                 'birth_date': dt.date(1992, 1, 1), 'sex': 'male'},
@@ -180,6 +215,8 @@ def create_clinic():
     return {
         **branches,
         'codes': [c.id for c in codes],
+        'acts': [a.id for a in acts],
+        'medicines': medicines,
         'people': [p.id for p in people],
         'patients': [p.id for p in patients],
         }
@@ -311,6 +348,22 @@ class RemoteTestCase(unittest.TestCase):
             'diagnoses': [('create', [{'code': self.clinic['codes'][0]}])],
             'examinations': [
                 ('create', [{'body_part': 'head', 'finding': 'normal'}])],
+            'procedures': [('create', [{'code': self.clinic['acts'][0]}])],
+            'prescription_items': [('create', [self.compounded()])],
+            **values}
+
+    def compounded(self, **values):
+        "Return the values of a compounded prescription item"
+        return {
+            'kind': 'compounded', 'compound_form': 'oral_powder',
+            'compounding': 'per_dose', 'dose': Decimal(1),
+            'dose_unit': 'sachet', 'route': 'oral', 'frequency': 3,
+            'duration': 5,
+            'components': [('create', [{
+                            'medicine': self.clinic['medicines'][
+                                'Paracetamol'],
+                            'amount': Decimal(125), 'amount_unit': 'mg',
+                            }])],
             **values}
 
     def create_visit(self, state='planned', branch='kota', **values):

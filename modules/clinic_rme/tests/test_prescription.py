@@ -1,0 +1,510 @@
+# This file is part of Klinik RME.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+
+import unittest
+from decimal import Decimal
+from fractions import Fraction
+
+from hypothesis import given
+from hypothesis import strategies as st
+from trytond.model.exceptions import (
+    AccessError, DomainValidationError, RequiredValidationError,
+    ValidationError)
+from trytond.pool import Pool
+from trytond.tests.test_tryton import DB_NAME
+from trytond.transaction import Transaction
+
+from trytond.modules.clinic_rme.allergy_check import sound, telling_words
+from trytond.modules.clinic_rme.dosage import (
+    FORM_DOSAGE, ROUTES, UNITS, quantity_of)
+from trytond.modules.clinic_rme.exceptions import (
+    EncounterAccessError, PlanNotFoundError, PrescriptionAllergyError)
+from trytond.modules.clinic_rme.medicine import FORMS
+
+from .tools import RemoteTestCase
+
+MODEL = 'clinic.encounter'
+ITEM = 'clinic.prescription.item'
+COMPONENT = 'clinic.prescription.component'
+doses = st.decimals(
+    Decimal('0.001'), 100, allow_nan=False, places=3)
+times = st.integers(1, 24)
+days = st.integers(1, 366)
+
+
+class QuantityTestCase(unittest.TestCase):
+    "How many units the doses take"
+
+    @given(doses, times, days)
+    def test_enough_and_less_than_one_too_many(self, dose, frequency, days):
+        taken = Fraction(dose) * frequency * days
+        quantity = quantity_of(dose, frequency, days)
+        self.assertEqual(quantity, int(quantity))
+        self.assertGreaterEqual(Fraction(quantity), taken)
+        self.assertLess(Fraction(quantity) - taken, 1)
+
+    @given(doses, times, days)
+    def test_longer_is_never_less(self, dose, frequency, days):
+        self.assertGreaterEqual(
+            quantity_of(dose, frequency, days + 1),
+            quantity_of(dose, frequency, days))
+
+    def test_examples(self):
+        for dose, frequency, days, quantity in [
+                ('1', 3, 5, 15), ('0.5', 3, 5, 8), ('0.5', 2, 5, 5),
+                ('2', 1, 30, 60), ('0.25', 1, 1, 1)]:
+            self.assertEqual(
+                quantity_of(Decimal(dose), frequency, days), quantity)
+
+    def test_unknown(self):
+        for args in [
+                (None, 3, 5), (Decimal(1), None, 5), (Decimal(1), 3, None),
+                (Decimal(0), 3, 5), (Decimal(-1), 3, 5), (Decimal(1), 0, 5)]:
+            self.assertIsNone(quantity_of(*args))
+
+    def test_each_form_is_known(self):
+        self.assertEqual(
+            FORM_DOSAGE.keys(), dict(FORMS).keys() - {None, 'other'})
+        for dose_unit, quantity_unit, route in FORM_DOSAGE.values():
+            self.assertLessEqual({dose_unit, quantity_unit}, {*dict(UNITS)})
+            self.assertIn(route, dict(ROUTES))
+
+
+class SoundTestCase(unittest.TestCase):
+    "Words that are the same in both languages"
+
+    def test_alike(self):
+        for english, indonesian in [
+                ('amoxicillin', 'amoksisilin'), ('codeine', 'kodein'),
+                ('tetracycline', 'tetrasiklin'),
+                ('chloramphenicol', 'kloramfenikol'),
+                ('ciprofloxacin', 'siprofloksasin'),
+                ('erythromycin', 'eritromisin'),
+                ('diclofenac', 'diklofenak'), ('cefixime', 'sefiksim')]:
+            self.assertEqual(sound(english), sound(indonesian))
+
+    def test_words_that_tell_nothing(self):
+        self.assertEqual(
+            telling_words("Alergi obat golongan asam, 500 mg / kalsium"),
+            set())
+        self.assertEqual(
+            telling_words("Amoxicillin 500"), {'amoksisilin'})
+
+
+class PrescriptionTestCase(RemoteTestCase):
+    "Prescriptions, as the doctor writes them"
+
+    def setUp(self):
+        super().setUp()
+        self.doctor = self.user('doctor')
+        self.medicines = self.clinic['medicines']
+        self.patient_id = self.root.create(
+            'clinic.patient', party=self.root.create(
+                'party.party', name="Orang Sakit"))
+        self.visit = self.visit_of(self.patient_id)
+
+    def visit_of(self, patient, state='in_progress', **values):
+        return self.create_visit(
+            state, patient=patient,
+            **{'prescription_items': None, **values})
+
+    def simple(self, medicine='Captopril', **values):
+        return {
+            'kind': 'simple', 'medicine': self.medicines[medicine],
+            'dose': Decimal(1), 'dose_unit': 'tablet', 'route': 'oral',
+            'frequency': 3, 'duration': 5, **values}
+
+    def prescribe(self, *args, **values):
+        return self.doctor.create(
+            ITEM, encounter=self.visit, **{**self.simple(*args), **values})
+
+    def compound(self, **values):
+        return self.doctor.create(
+            ITEM, encounter=self.visit, **self.compounded(**values))
+
+    def allergic(self, substance, patient=None, **values):
+        patient = patient or self.patient_id
+        self.root('clinic.patient', 'write', [patient], {
+                'allergy_status': 'listed',
+                'allergies': [
+                    ('create', [{'substance': substance, **values}])],
+                })
+        return max(self.root.search(
+                'clinic.allergy', [('patient', '=', patient)]))
+
+    def items(self, visit):
+        return self.doctor.search(ITEM, [('encounter', '=', visit)])
+
+
+class ItemTestCase(PrescriptionTestCase):
+    "What an item holds"
+
+    def signa(self, id_, language):
+        return self.doctor(
+            ITEM, 'read', [id_], ['signa'], language=language)[0]['signa']
+
+    def test_signa(self):
+        id_ = self.prescribe(meal='after')
+        self.assertEqual(
+            self.signa(id_, 'en'), "3 x a day 1 tablet after meals for 5 days")
+        id_ = self.prescribe(
+            dose=Decimal('0.5'), frequency=None, as_needed=True,
+            duration=None, quantity=Decimal(4), quantity_unit='tablet')
+        self.assertEqual(self.signa(id_, 'en'), "0.5 tablet as needed")
+
+    def test_quantity(self):
+        for values, quantity in [
+                ({}, 15), ({'dose': Decimal('0.5')}, 8),
+                ({'quantity': Decimal(6), 'quantity_unit': 'tablet'}, 6)]:
+            id_ = self.prescribe(**values)
+            self.assertEqual(self.doctor.read(
+                    ITEM, id_, 'quantity', 'quantity_unit'), {
+                    'id': id_, 'quantity': Decimal(quantity),
+                    'quantity_unit': 'tablet'})
+        self.doctor(ITEM, 'write', [id_], {'quantity': Decimal(7)})
+        self.assertEqual(
+            self.doctor.read(ITEM, id_, 'quantity')['quantity'], 7)
+
+    def test_quantity_of_others_is_typed(self):
+        values = {'dose': Decimal(5), 'dose_unit': 'ml'}
+        with self.assertRaises(RequiredValidationError):
+            self.prescribe(**values)
+        self.prescribe(
+            **values, quantity=Decimal(1), quantity_unit='bottle')
+
+    def test_form_of_the_medicine_decides(self):
+        with self.database() as pool:
+            Item = pool.get(ITEM)
+            item = Item(
+                kind='simple', medicine=self.medicines['Captopril'],
+                dose=Decimal(1), frequency=2, duration=3)
+            item.on_change_medicine()
+            self.assertEqual(
+                (item.dose_unit, item.route, item.quantity_unit,
+                    item.quantity), ('tablet', 'oral', 'tablet', 6))
+            item.duration = 4
+            item.on_change_duration()
+            self.assertEqual(item.quantity, 8)
+            item.compound_form = 'ointment'
+            item.on_change_compound_form()
+            self.assertEqual(item.quantity_unit, 'pot')
+
+    def test_kind_clears_what_the_other_has(self):
+        ready = self.doctor(ITEM, 'on_change', {
+                'kind': 'simple', 'components': []}, ['kind'])
+        self.assertFalse(ready.get('compounding'))
+        compounded = self.doctor(ITEM, 'on_change', {
+                'kind': 'compounded', 'components': []}, ['kind'])
+        self.assertEqual(compounded['compounding'], 'per_dose')
+        self.assertIsNone(compounded.get('medicine'))
+
+    def test_out_of_range(self):
+        for values in [
+                {'dose': Decimal(0)}, {'dose': Decimal(-1)},
+                {'frequency': 0}, {'frequency': 25}, {'duration': 0},
+                {'duration': 367}, {'quantity': Decimal(0)}]:
+            with self.subTest(values):
+                with self.assertRaises(DomainValidationError):
+                    self.prescribe(**{
+                            'quantity': Decimal(1),
+                            'quantity_unit': 'tablet', **values})
+
+    def test_required(self):
+        for name in ['medicine', 'dose', 'dose_unit', 'route', 'frequency']:
+            with self.subTest(name):
+                with self.assertRaises(RequiredValidationError):
+                    self.prescribe(**{
+                            'quantity': Decimal(1),
+                            'quantity_unit': 'tablet', name: None})
+
+    def test_compounded(self):
+        id_ = self.compound()
+        values = self.doctor.read(
+            ITEM, id_, 'name', 'quantity', 'components')
+        self.assertEqual(
+            values['name'], "Compounded Powder: Paracetamol 125 mg")
+        self.assertEqual(values['quantity'], 15)
+        component, = values['components']
+        self.assertEqual(
+            self.doctor.read(COMPONENT, component, 'encounter')['encounter'],
+            self.visit)
+        self.assertIn(id_, self.doctor.search(
+                ITEM, [('rec_name', 'ilike', '%Paracetamol%')]))
+
+    def test_kinds_do_not_mix(self):
+        for values in [
+                {'components': None}, {'compound_form': None},
+                {'compounding': None},
+                {'medicine': self.medicines['Captopril']}]:
+            with self.subTest(values), self.assertRaises(ValidationError):
+                self.compound(**values)
+        with self.assertRaises(ValidationError):
+            self.prescribe(components=self.compounded()['components'])
+
+    def test_component_stays_in_its_visit(self):
+        item = self.compound()
+        other = self.visit_of(self.patient_id)
+        values = {
+            'item': item, 'medicine': self.medicines['Captopril'],
+            'amount': Decimal(5), 'amount_unit': 'mg'}
+        component = self.doctor.create(COMPONENT, **values)
+        with self.assertRaises(EncounterAccessError):
+            self.doctor.create(COMPONENT, encounter=other, **values)
+        for change in [{'item': self.compound()}, {'encounter': other}]:
+            with self.assertRaises(EncounterAccessError):
+                self.doctor(COMPONENT, 'write', [component], change)
+
+    def test_item_copied_to_another_visit(self):
+        other = self.visit_of(self.patient_id)
+        copied, = self.doctor(
+            ITEM, 'copy', [self.compound()], {'encounter': other})
+        component, = self.doctor.read(ITEM, copied, 'components')['components']
+        self.assertEqual(
+            self.doctor.read(COMPONENT, component, 'encounter')['encounter'],
+            other)
+
+    def test_long_instructions(self):
+        text = "Jangan \"digerus\"\n💊 " * 600
+        id_ = self.prescribe(instructions=text)
+        self.assertEqual(self.doctor.read(
+                ITEM, id_, 'instructions')['instructions'], text)
+
+
+class AllergyTestCase(PrescriptionTestCase):
+    "What the patient is allergic to"
+
+    def substance(self, name):
+        return self.root.search('clinic.substance', [('name', '=', name)])[0]
+
+    def refuse(self, *args, **values):
+        with self.assertRaisesRegex(
+                PrescriptionAllergyError, "allergic to .*Amox"):
+            self.prescribe(*args, **values)
+
+    def test_by_words(self):
+        for text in [
+                "Amoxicillin", "amoksisilin", "Obat AMOXSAN",
+                "Antibiotik (Amoksisilin) tablet"]:
+            with self.subTest(text):
+                allergy = self.allergic(text)
+                with self.assertRaisesRegex(
+                        PrescriptionAllergyError, "contains Amox"):
+                    self.prescribe('Amoxsan')
+                self.prescribe('Captopril')
+                self.root('clinic.patient', 'write', [self.patient_id], {
+                        'allergy_status': 'none_known',
+                        'allergies': [('delete', [allergy])],
+                        })
+        self.prescribe('Amoxsan')
+
+    def test_by_substance(self):
+        self.allergic(
+            "Kapsul kuning", substance_code=self.substance("Amoxicillin"))
+        with self.assertRaisesRegex(
+                PrescriptionAllergyError,
+                "allergic to Kapsul kuning, and Amoxsan .*Amoxicillin"):
+            self.prescribe('Amoxsan')
+
+    def test_refuted(self):
+        self.allergic("Amoxicillin", verification='refuted')
+        self.prescribe('Amoxsan')
+
+    def test_override(self):
+        self.allergic("Amoxicillin")
+        self.refuse('Amoxsan', override_reason="  ")
+        id_ = self.prescribe('Amoxsan', override_reason="Sudah diuji")
+        values = self.doctor.read(
+            ITEM, id_, 'override_reason', 'override_by', 'override_at')
+        self.assertEqual(values['override_reason'], "Sudah diuji")
+        self.assertEqual(
+            values['override_by'], self.clinic['kota']['doctor'])
+        self.assertTrue(values['override_at'])
+
+    def test_override_is_by_who_enters_it(self):
+        self.allergic("Amoxicillin")
+        nurse = self.clinic['kota']['nurse']
+        id_ = self.prescribe(
+            'Amoxsan', override_reason="Sudah diuji", override_by=nurse)
+        self.doctor(ITEM, 'write', [id_], {'override_by': nurse})
+        self.assertEqual(
+            self.doctor.read(ITEM, id_, 'override_by')['override_by'],
+            self.clinic['kota']['doctor'])
+
+    def test_override_counts_for_one_medicine(self):
+        self.allergic("Amoxicillin")
+        self.allergic("Captopril")
+        id_ = self.prescribe('Amoxsan', override_reason="Sudah diuji")
+        for values in [
+                {'medicine': self.medicines['Captopril']},
+                {'override_reason': None}]:
+            with self.assertRaises(PrescriptionAllergyError):
+                self.doctor(ITEM, 'write', [id_], values)
+        self.doctor(ITEM, 'write', [id_], {'dose': Decimal(2)})
+
+    def test_every_path(self):
+        self.allergic("Amoxicillin")
+        medicine = self.medicines['Amoxsan']
+        item = self.prescribe('Captopril')
+        compound = self.compound()
+        component, = self.doctor.read(
+            ITEM, compound, 'components')['components']
+        new = {
+            'medicine': medicine, 'amount': Decimal(5), 'amount_unit': 'mg'}
+        for model, method, *args in [
+                (ITEM, 'write', [item], {'medicine': medicine}),
+                (ITEM, 'copy', [item], {'medicine': medicine}),
+                (COMPONENT, 'write', [component], {'medicine': medicine}),
+                (COMPONENT, 'create', [{'item': compound, **new}]),
+                (ITEM, 'write', [compound], {
+                        'components': [('create', [new])]}),
+                (MODEL, 'write', [self.visit], {
+                        'prescription_items': [
+                            ('create', [self.simple('Amoxsan')])]}),
+                (ITEM, 'import_data', ['id', 'medicine'],
+                    [[str(item), "Amoxsan 500 mg Tablet"]]),
+                ]:
+            with self.subTest(model=model, method=method):
+                with self.assertRaises(PrescriptionAllergyError):
+                    self.doctor(model, method, *args)
+        self.doctor(COMPONENT, 'write', [component], {
+                'medicine': medicine, 'override_reason': "Sudah diuji"})
+
+    def test_patient_of_the_visit_changed(self):
+        other = self.root.create(
+            'clinic.patient', party=self.root.create(
+                'party.party', name="Orang Lain"))
+        self.allergic("Amoxicillin", patient=other)
+        self.prescribe('Amoxsan')
+        with self.assertRaises(PrescriptionAllergyError):
+            self.doctor(MODEL, 'write', [self.visit], {'patient': other})
+
+    def test_shown_before_it_is_saved(self):
+        self.allergic("Amoxicillin")
+        with self.database() as pool:
+            item = pool.get(ITEM)(
+                encounter=self.visit, kind='simple',
+                medicine=self.medicines['Amoxsan'])
+            (kind, text), = item.on_change_notify()
+            self.assertEqual(kind, 'warning')
+            self.assertIn("Amoxicillin", text)
+            item.override_reason = "Sudah diuji"
+            self.assertEqual(item.on_change_notify(), [])
+
+    def test_message_in_indonesian(self):
+        self.allergic("Amoksisilin")
+        with Transaction().start(DB_NAME, 1) as transaction:
+            pool = Pool()
+            Lang = pool.get('ir.lang')
+            Lang.load_translations(Lang.search([('code', '=', 'id')]))
+            Item = pool.get(ITEM)
+            with transaction.set_context(language='id'):
+                text = Item(
+                    encounter=self.visit, kind='simple',
+                    medicine=self.medicines['Amoxsan']).allergy_text()
+                self.assertRegex(
+                    text, "^Pasien alergi terhadap Amoksisilin, dan Amoxsan "
+                    ".* mengandung Amoxicillin")
+                item = Item(
+                    dose=Decimal('0.5'), dose_unit='tablet', frequency=3,
+                    meal='after')
+                self.assertEqual(
+                    item.on_change_with_signa(),
+                    "3 x sehari 0,5 tablet sesudah makan")
+            transaction.rollback()
+
+
+class RoleTestCase(PrescriptionTestCase):
+    "Who sees what of a prescription"
+
+    def test_cashier(self):
+        id_ = self.compound()
+        cashier = self.user('cashier')
+        values = cashier.read(ITEM, id_, 'name', 'quantity', 'quantity_unit')
+        self.assertEqual(values['quantity'], 15)
+        self.assertIn("Paracetamol", values['name'])
+        for name in ['signa', 'dose', 'components', 'override_reason']:
+            with self.subTest(name), self.assertRaises(AccessError):
+                cashier.read(ITEM, id_, name)
+        cashier.read(MODEL, self.visit, 'prescription_items')
+        view = cashier(ITEM, 'fields_view_get', None, 'tree')
+        self.assertIn('name', view['fields'])
+        self.assertNotIn('signa', view['fields'])
+
+    def test_pharmacist(self):
+        id_ = self.compound()
+        pharmacist = self.user('pharmacist')
+        values = pharmacist.read(ITEM, id_, 'signa', 'components')
+        pharmacist.read(COMPONENT, values['components'][0], 'rec_name')
+        pharmacist.read(
+            MODEL, self.visit, 'patient_weight', 'patient_allergy_text',
+            'pregnancy_status', 'prescription_items')
+        for name in ['subjective', 'plan', 'diagnoses', 'procedures']:
+            with self.subTest(name), self.assertRaises(AccessError):
+                pharmacist.read(MODEL, self.visit, name)
+
+    def test_weight(self):
+        self.doctor.create(
+            'clinic.vital_signs', encounter=self.visit, weight=12.5)
+        self.assertEqual(self.user('pharmacist').read(
+                MODEL, self.visit, 'patient_weight')['patient_weight'], 12.5)
+
+    def test_only_doctors_prescribe(self):
+        for role in ['nurse', 'pharmacist', 'cashier', 'registration']:
+            with self.subTest(role), self.assertRaises(AccessError):
+                self.user(role).create(
+                    ITEM, encounter=self.visit, **self.simple())
+
+
+class CopyTestCase(PrescriptionTestCase):
+    "The prescription of the visit before"
+
+    def copied(self, *items, **values):
+        "Finish a visit with the items, return the next one with its copy"
+        self.visit_of(
+            self.patient_id, 'finished',
+            prescription_items=[('create', list(items))], **values)
+        visit = self.visit_of(self.patient_id)
+        self.doctor(MODEL, 'copy_plan', [visit])
+        return visit
+
+    def test_copied(self):
+        visit = self.copied(
+            self.simple(instructions="Rutin"), self.compounded())
+        simple, compounded = self.items(visit)
+        values = self.doctor.read(
+            ITEM, simple, 'medicine', 'quantity', 'instructions')
+        self.assertEqual(values['medicine'], self.medicines['Captopril'])
+        self.assertEqual(values['quantity'], 15)
+        self.assertEqual(values['instructions'], "Rutin")
+        component, = self.doctor.read(
+            ITEM, compounded, 'components')['components']
+        self.assertEqual(
+            self.doctor.read(COMPONENT, component, 'encounter')['encounter'],
+            visit)
+
+    def test_not_where_one_is_written(self):
+        visit = self.copied(self.simple())
+        self.doctor(MODEL, 'copy_plan', [visit])
+        self.assertEqual(len(self.items(visit)), 1)
+
+    def test_not_what_was_overridden(self):
+        self.allergic("Amoxicillin")
+        visit = self.copied(
+            self.simple(),
+            self.simple('Amoxsan', override_reason="Sudah diuji"))
+        self.assertEqual(len(self.items(visit)), 1)
+
+    def test_nothing_but_overridden(self):
+        self.allergic("Amoxicillin")
+        with self.assertRaises(PlanNotFoundError):
+            self.copied(self.simple('Amoxsan', override_reason="Diuji"))
+
+    def test_allergy_since_then(self):
+        self.visit_of(
+            self.patient_id, 'finished',
+            prescription_items=[('create', [self.simple('Amoxsan')])])
+        self.allergic("Amoxicillin")
+        visit = self.visit_of(self.patient_id)
+        with self.assertRaises(PrescriptionAllergyError):
+            self.doctor(MODEL, 'copy_plan', [visit])
+        self.assertEqual(self.items(visit), [])
