@@ -12,8 +12,10 @@ import hashlib
 import json
 from collections import defaultdict
 from decimal import Decimal
+from itertools import compress
 
-from sql import Column
+from sql import Column, Select
+from sql.operators import Exists
 from trytond.model import fields
 from trytond.pool import Pool
 from trytond.transaction import Transaction
@@ -41,14 +43,15 @@ def digest(value):
 def contents(encounters):
     """Return {encounter id: {model: {uid: {field: stored value}}}}.
 
-    encounters are records or ids.  Asks the database once for the visits and
-    once for each kind of entry, not for each visit.
+    encounters are records or ids.  Asks the database once for the visits,
+    once for the kinds of entries that they have and once for each of these,
+    not for each visit.
     """
     pool = Pool()
     ids = list(map(int, encounters))
     result = {id_: {} for id_ in ids}
     for Model, link in [(pool.get(ENCOUNTER), 'id'), *(
-            (Part, 'encounter') for Part in parts())]:
+            (Part, 'encounter') for Part in _recorded(ids))]:
         for encounter, row in _rows(Model, link, ids):
             result[encounter].setdefault(Model.__name__, {})[
                 row['uid']] = row
@@ -67,6 +70,23 @@ def parts():
     return [
         Model for _, Model in sorted(Pool().iterobject())
         if issubclass(Model, EncounterPartMixin)]
+
+
+def _recorded(ids):
+    "Return those of the parts of which the encounters have an entry"
+    models = parts()
+    if not ids:
+        return []
+    columns = []
+    for place, Model in enumerate(models):
+        table = Model.__table__()
+        columns.append(Exists(table.select(
+                    table.id,
+                    where=fields.SQL_OPERATORS['in'](table.encounter, ids))
+                ).as_(f'part{place}'))
+    cursor = Transaction().connection.cursor()
+    cursor.execute(*Select(columns))
+    return list(compress(models, cursor.fetchone()))
 
 
 def _rows(Model, link, ids):
