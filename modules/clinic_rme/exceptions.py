@@ -99,3 +99,19 @@ class PrescriptionAllergyError(ValidationError):
 
 class PlanNotFoundError(UserError):
     pass
+
+
+class EncounterPartError(ValidationError):
+    pass
+
+
+class ToothFindingError(ValidationError):
+    pass
+
+
+class CheckupError(ValidationError):
+    pass
+
+
+class ObstetricNoteError(ValidationError):
+    pass

@@ -2,14 +2,15 @@
 # this repository contains the full copyright notices and license terms.
 
 import uuid
+from collections import Counter
 
 from trytond.i18n import gettext
-from trytond.model import Unique, fields
+from trytond.model import Index, Unique, fields
 from trytond.pool import Pool
 from trytond.pyson import Eval
 from trytond.transaction import Transaction
 
-from .exceptions import EncounterAccessError
+from .exceptions import EncounterAccessError, EncounterPartError
 
 
 class BranchMixin:
@@ -160,6 +161,45 @@ class EncounterPartMixin(UidMixin, BranchMixin):
                 raise EncounterAccessError(gettext(
                         'clinic_rme.msg_encounter_closed',
                         encounter=record.encounter.rec_name))
+
+
+class SinglePartMixin(EncounterPartMixin):
+    "A form that is filled once in a visit"
+    __slots__ = ()
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.add(Index(t, (t.encounter, Index.Equality())))
+        cls._order = [('encounter', 'DESC'), ('id', 'ASC')]
+
+    def get_rec_name(self, name):
+        return self.encounter.rec_name
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return [('encounter.rec_name', *clause[1:])]
+
+    @classmethod
+    def check_modification(cls, mode, records, values=None, external=False):
+        super().check_modification(
+            mode, records, values=values, external=external)
+        if mode == 'create':
+            cls.check_single(records)
+
+    @classmethod
+    def check_single(cls, records):
+        "Raise EncounterPartError if a visit has the form twice"
+        forms = cls.search([
+                ('encounter', 'in', [r.encounter.id for r in records])])
+        count = Counter(f.encounter for f in forms)
+        for form in forms:
+            if count[form.encounter] > 1:
+                raise EncounterPartError(gettext(
+                        'clinic_rme.msg_encounter_part_single',
+                        encounter=form.encounter.rec_name,
+                        **cls.__names__()))
 
 
 class RecordedMixin:

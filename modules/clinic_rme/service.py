@@ -4,6 +4,7 @@
 from trytond.i18n import gettext
 from trytond.model import (
     DeactivableMixin, ModelSQL, ModelView, Unique, fields)
+from trytond.pool import PoolMeta
 from trytond.pyson import Eval
 from trytond.transaction import Transaction
 
@@ -87,3 +88,16 @@ class Room(_PlacedMixin, DeactivableMixin, ModelSQL, ModelView):
                 'clinic_rme.msg_room_code_unique'))
         cls._order.insert(0, ('unit', 'ASC'))
         cls._order.insert(1, ('code', 'ASC'))
+
+
+class Encounter(metaclass=PoolMeta):
+    __name__ = 'clinic.encounter'
+
+    unit_kind = fields.Function(
+        fields.Selection([(None, ""), *KINDS], "Kind of Unit", sort=False),
+        'on_change_with_unit_kind')
+
+    @fields.depends('unit')
+    def on_change_with_unit_kind(self, name=None):
+        "What the visit is for: forms of a specialty show by it"
+        return self.unit.kind if self.unit else None

@@ -17,7 +17,7 @@ from trytond.modules.clinic_rme.note import SOAP
 from trytond.modules.clinic_rme.plan import PLAN, REFERRAL
 from trytond.modules.clinic_rme.screening import SCREENING
 
-from .tools import CHILDREN, ROLES, VISIT_MODELS, RemoteTestCase, ago
+from .tools import CHILDREN, PARTS, ROLES, VISIT_MODELS, RemoteTestCase, ago
 
 MODULE = 'clinic_rme'
 # Role: what it may do; r(ead), w(rite), c(reate), d(elete)
@@ -64,6 +64,10 @@ MODELS = {
         'nurse': 'r', 'doctor': 'rwcd', 'medical_records': 'r'},
     'clinic.procedure': {
         'nurse': 'r', 'doctor': 'rwcd', 'medical_records': 'r'},
+    **dict.fromkeys([
+            'clinic.tooth.finding', 'clinic.dental_examination',
+            'clinic.checkup', 'clinic.obstetric_note'], {
+            'nurse': 'r', 'doctor': 'rwcd', 'medical_records': 'r'}),
     'clinic.prescription.item': {
         'nurse': 'r', 'doctor': 'rwcd', 'pharmacist': 'r', 'cashier': 'r',
         'medical_records': 'r'},
@@ -158,8 +162,11 @@ FIELDS = {
     ('clinic.encounter', 'pregnancy_status'): {**CLINICAL, 'pharmacist': 'r'},
     ('clinic.encounter', 'fall_risk'): dict.fromkeys(CLINICAL, 'r'),
     **{('clinic.encounter', name): {**CLINICAL, 'nurse': 'r'} for name in [
-            'examinations', 'procedures', *SOAP,
+            'examinations', 'procedures', 'tooth_findings',
+            'dental_examinations', 'checkups', 'obstetric_notes', *SOAP,
             *PLAN - {'education_topics', 'education_note'}]},
+    **{('clinic.encounter', name): dict.fromkeys(CLINICAL, 'r') for name in [
+            'dental_chart', 'dental_chart_text']},
     ('clinic.encounter', 'prescription_items'): {
         **PRESCRIPTION, 'cashier': 'r'},
     ('clinic.encounter', 'patient_weight'): dict.fromkeys(PRESCRIPTION, 'r'),
@@ -186,6 +193,12 @@ OF_BRANCH = {
 # Reached with the rights to the person, or in the steps of a wizard
 OF_PERSON = {
     'party.address', 'party.contact_mechanism', 'party.replace.ask'}
+# A visit has one
+SINGLE = {
+    'clinic.dental_examination': {'palate': 'deep'},
+    'clinic.checkup': {'purpose': 'school'},
+    'clinic.obstetric_note': {'gravida': 2},
+    }
 # What the server computes can only be read
 COMPUTED = {'clinic.patient.duplicate'}
 # Read and written as fields of clinic.configuration
@@ -202,6 +215,8 @@ class AccessTestCase(RemoteTestCase):
     def setUp(self):
         super().setUp()
         self.visit = self.create_visit('in_progress')
+        self.bare_visit = self.create_visit(
+            'in_progress', **{PARTS[model]: None for model in SINGLE})
         self.first_children = {
             m: self.root.search(m, [('encounter', '=', self.visit)])
             for m in CHILDREN}
@@ -234,6 +249,9 @@ class AccessTestCase(RemoteTestCase):
                 {'strength': "1 mg"})
         if model in {'clinic.region', 'clinic.patient.duplicate'}:
             return {}, {}
+        if model in SINGLE:
+            return {'encounter': self.bare_visit, **SINGLE[model]}, {
+                'note' if model != 'clinic.checkup' else 'advice': "Lain"}
         if model == 'clinic.completion.rule':
             return (
                 {'company': branch['company'], **self.unused_rule()},
@@ -279,6 +297,9 @@ class AccessTestCase(RemoteTestCase):
             'clinic.procedure': (
                 {'encounter': self.visit, 'code': self.clinic['acts'][1],
                     'performer': branch['doctor']},
+                {'note': "Lain"}),
+            'clinic.tooth.finding': (
+                {'encounter': self.visit, 'tooth': '21', 'condition': 'mis'},
                 {'note': "Lain"}),
             'clinic.prescription.item': (
                 {'encounter': self.visit, 'kind': 'simple',
@@ -394,7 +415,7 @@ class AccessTestCase(RemoteTestCase):
         "Make room in the visit for the next record of the model"
         if model in CHILDREN:
             ids = self.root.search(model, [
-                    ('encounter', '=', self.visit),
+                    ('encounter', 'in', [self.visit, self.bare_visit]),
                     ('id', 'not in', self.first_children[model])])
             if ids:
                 self.root(model, 'delete', ids)
@@ -638,6 +659,10 @@ class FieldAccessTestCase(AccessTestCase):
             'related_persons': [],
             'examinations': [],
             'procedures': [],
+            'tooth_findings': [],
+            'dental_examinations': [],
+            'checkups': [],
+            'obstetric_notes': [],
             'prescription_items': [],
             'dose': Decimal(2),
             'dose_unit': 'sachet',
@@ -713,6 +738,8 @@ class BranchTestCase(AccessTestCase):
             'clinic.amendment': 'encounter.company',
             'clinic.examination': 'encounter.company',
             'clinic.procedure': 'encounter.company',
+            'clinic.tooth.finding': 'encounter.company',
+            **dict.fromkeys(SINGLE, 'encounter.company'),
             'clinic.prescription.item': 'encounter.company',
             'clinic.prescription.component': 'encounter.company',
             }.get(model, 'company')

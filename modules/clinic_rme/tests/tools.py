@@ -60,6 +60,10 @@ PARTS = {
     'clinic.examination': 'examinations',
     'clinic.procedure': 'procedures',
     'clinic.prescription.item': 'prescription_items',
+    'clinic.tooth.finding': 'tooth_findings',
+    'clinic.dental_examination': 'dental_examinations',
+    'clinic.checkup': 'checkups',
+    'clinic.obstetric_note': 'obstetric_notes',
     }
 CHILDREN = (*PARTS, 'clinic.prescription.component')
 VISIT_MODELS = (
@@ -350,6 +354,12 @@ class RemoteTestCase(unittest.TestCase):
                 ('create', [{'body_part': 'head', 'finding': 'normal'}])],
             'procedures': [('create', [{'code': self.clinic['acts'][0]}])],
             'prescription_items': [('create', [self.compounded()])],
+            'tooth_findings': [('create', [{
+                            'tooth': '16', 'condition': 'car',
+                            'surfaces': ['O']}])],
+            'dental_examinations': [('create', [{'occlusion': 'normal'}])],
+            'checkups': [('create', [{'purpose': 'employment'}])],
+            'obstetric_notes': [('create', [{'gravida': 1}])],
             **values}
 
     def compounded(self, **values):
