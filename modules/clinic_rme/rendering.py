@@ -2,6 +2,8 @@
 # this repository contains the full copyright notices and license terms.
 "Stored content of a visit in words, for people."
 
+import json
+
 from trytond.i18n import gettext
 from trytond.pool import Pool
 from trytond.transaction import without_check_access
@@ -73,7 +75,16 @@ def _value(model, name, value):
                         if 'active' in Target._fields else []),
                     ])
         return found[0].rec_name if found else str(value)
-    if field._type == 'selection' and not isinstance(field.selection, str):
+    if field._type in {'selection', 'multiselection'} and not isinstance(
+            field.selection, str):
         definition = pool.get(model).fields_get([name])[name]
-        return dict(definition['selection']).get(value, value)
+        labels = dict(definition['selection'])
+        if field._type == 'selection':
+            return labels.get(value, value)
+        return ', '.join(labels.get(v, v) for v in _listed(value)) or '-'
     return str(value)
+
+
+def _listed(value):
+    "Return the list of a stored multiselection: JSON, or text of it"
+    return json.loads(value) if isinstance(value, str) else value

@@ -344,6 +344,18 @@ class ToothFindingTestCase(DentalTestCase):
                     self.doctor(TOOTH, method, *args)
 
 
+    def test_correction_tells_surfaces_in_words(self):
+        id_ = self.find('16', 'car', 'O')
+        self.finish(self.visit)
+        amendment = self.amend(self.visit, 'doctor', 'correction')
+        self.doctor(TOOTH, 'write', [id_], {'surfaces': ['O', 'D']})
+        self.doctor(ENCOUNTER, 'complete_correction', [self.visit])
+        changes = self.root.read(
+            'clinic.amendment', amendment, 'changes')['changes']
+        self.assertIn("from Occlusal to Distal, Occlusal", changes)
+        self.assertIn("16: car = Caries OD", self.text())
+
+
 class ChartTestCase(DentalTestCase):
     "The chart of the patient, up to a visit"
 
