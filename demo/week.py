@@ -8,7 +8,7 @@ buttons as in the client.
 Times are entered by hand, as after a power cut.
 """
 
-from datetime import date
+from datetime import date, timedelta
 
 from trytond.exceptions import UserError
 
@@ -113,6 +113,10 @@ class Week:
         for rank, code in enumerate(row['diagnoses'], 1):
             encounter.diagnoses.new(rank=rank, code=practitioner.only(
                     'clinic.icd10', ('code', '=', code)))
+        for finding in row.get('teeth', []):
+            encounter.tooth_findings.new(**finding)
+        if 'pregnancy' in row:
+            encounter.obstetric_notes.new(**self._pregnancy(row))
         encounter.discharge_disposition = row['disposition']
         encounter.discharge_note = row.get('disposition_note')
         encounter.finished_at = self._moment(row, 'finished')
@@ -124,6 +128,13 @@ class Week:
             return error.message
         if row.get('case') == 'missing_diagnosis':
             raise ValueError('finished without a diagnosis')
+
+    def _pregnancy(self, row):
+        "Return the note, with the last period by the weeks before the visit"
+        note = dict(row['pregnancy'])
+        start = self._moment(row, 'started').date()
+        note['last_period'] = start - timedelta(weeks=note.pop('weeks'))
+        return note
 
     def _moment(self, row, name):
         return self._time(row, row[name])
