@@ -99,3 +99,19 @@ class PrescriptionAllergyError(ValidationError):
 
 class PlanNotFoundError(UserError):
     pass
+
+
+class LetterValidationError(ValidationError):
+    pass
+
+
+class LetterAccessError(AccessError):
+    pass
+
+
+class ConsentValidationError(ValidationError):
+    pass
+
+
+class ConsentAccessError(AccessError):
+    pass

@@ -25,7 +25,7 @@ SAME = {
     'Islam', 'JKN', 'NIK', 'OK', 'Prognosis', 'Puskesmas', 'RT', 'RW',
     'SpO₂', 'Status', 'Tablet', 'UID', 'UTF-8', 'Windows', 'cm', 'kg',
     'mmHg', '°C', 'Oral', 'g', 'mL', 'mcg', 'mg', 'pot', 'tablet', 'tube',
-    'vial'}
+    'vial', 'Anamnesis', 'Diagnosis', 'SHA-256', 'SIP'}
 
 
 def synchronize():
