@@ -11,7 +11,7 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 PACKAGE_DATA = [
     'tryton.cfg', '*.xml', 'view/*.xml', 'locale/*.po', 'icons/*',
-    'data/*', 'rules/*.json', '*.fodt', '*.rst', '*.json', 'data/**/*']
+    'data/*', 'rules/*.json', 'report/*.fodt', '*.rst', '*.json', 'data/**/*']
 
 
 def manifest():
@@ -66,6 +66,7 @@ setup(
         'cryptography >= 46, < 51',
         'fhir.resources >= 8.2, < 9',
         'phonenumbers >= 9, < 10',
+        'python-barcode >= 0.16, < 1',
         'requests >= 2.32, < 3',
         'tenacity >= 9.1, < 10',
         ],

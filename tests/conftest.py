@@ -29,7 +29,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = ROOT / 'tests'
 BACKEND_INDEPENDENT = {
-    'browser', 'demo', 'emulator', 'fhir', 'platform',
+    'browser', 'demo', 'emulator', 'fhir', 'platform', 'prints',
     'test_packaging.py', 'test_repository.py'}
 CACHE = ROOT / '.pytest_cache' / 'tryton-db'
 CACHES_KEPT = 3

@@ -115,3 +115,19 @@ class CheckupError(ValidationError):
 
 class ObstetricNoteError(ValidationError):
     pass
+
+
+class LetterValidationError(ValidationError):
+    pass
+
+
+class LetterAccessError(AccessError):
+    pass
+
+
+class ConsentValidationError(ValidationError):
+    pass
+
+
+class ConsentAccessError(AccessError):
+    pass

@@ -78,6 +78,7 @@ class PrescriptionItem(AllergyCheckMixin, ModelSQL, ModelView):
     dose_unit_string = dose_unit.translated('dose_unit')
     route = fields.Selection(
         ROUTES, "Route", required=True, sort=False, states=part_states)
+    route_string = route.translated('route')
     frequency = fields.Integer(
         "Times a Day",
         domain=['OR',
@@ -104,6 +105,7 @@ class PrescriptionItem(AllergyCheckMixin, ModelSQL, ModelView):
     quantity_unit = fields.Selection(
         UNITS, "Quantity Unit", required=True, sort=False,
         states=part_states)
+    quantity_unit_string = quantity_unit.translated('quantity_unit')
     instructions = fields.Text("Instructions", states=part_states)
     substitution_allowed = fields.Boolean(
         "Substitution Allowed", states=part_states,
@@ -392,6 +394,6 @@ def shown(number):
         return ''
     pool = Pool()
     Lang = pool.get('ir.lang')
-    number = Decimal(number).normalize()
+    number = Decimal(str(number)).normalize()
     return Lang.get().format_number(
         number, digits=max(0, -number.as_tuple().exponent))

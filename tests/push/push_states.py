@@ -33,7 +33,8 @@ MODULES = 'trytond.modules.satusehat_integration'
 OUTBOX = [
     'satusehat.exchange', 'satusehat.submission.action',
     'satusehat.submission', 'satusehat.resource', 'satusehat.gate',
-    'satusehat.credential', 'clinic.amendment', 'clinic.seal',
+    'satusehat.credential', 'clinic.letter', 'clinic.consent',
+    'clinic.amendment', 'clinic.seal',
     'clinic.encounter.status', 'clinic.diagnosis', 'clinic.examination',
     'clinic.procedure', 'clinic.prescription.component',
     'clinic.prescription.item', 'clinic.tooth.finding',

@@ -75,6 +75,14 @@ MODELS = {
         'nurse': 'r', 'doctor': 'rwcd', 'pharmacist': 'r',
         'medical_records': 'r'},
     'clinic.note_template': {'doctor': 'rwcd', 'admin': 'rwcd'},
+    'clinic.letter': {
+        'registration': 'r', 'nurse': 'r', 'doctor': 'rwcd',
+        'medical_records': 'r'},
+    'clinic.consent': {
+        'registration': 'rwcd', 'nurse': 'rwcd', 'doctor': 'rwcd',
+        'medical_records': 'r'},
+    'clinic.consent.template': {
+        'registration': 'r', 'nurse': 'r', 'doctor': 'r', 'admin': 'rwcd'},
     'clinic.completion.rule': {'admin': 'rwcd'},
     'clinic.icd10': {
         'nurse': 'r', 'doctor': 'r', 'pharmacist': 'r', 'admin': 'rwc',
@@ -176,6 +184,8 @@ FIELDS = {
             'override_by', 'override_at']},
     ('clinic.prescription.item', 'signa'): dict.fromkeys(PRESCRIPTION, 'r'),
     ('clinic.encounter', 'note_template'): {'nurse': 'r', 'doctor': 'rw'},
+    **{('clinic.letter', name): {**CLINICAL, 'nurse': 'r'} for name in [
+            'diagnosis', 'referral_reason', 'findings', 'therapy', 'text']},
     }
 DERIVED = {
     ('clinic.patient', field) for field in [
@@ -189,7 +199,8 @@ BUTTONS = {
 OF_BRANCH = {
     'clinic.unit', 'clinic.room', 'clinic.configuration.sequence',
     'clinic.configuration.correction', 'clinic.seal', 'clinic.amendment',
-    'clinic.completion.rule', *VISIT_MODELS}
+    'clinic.completion.rule', 'clinic.letter', 'clinic.consent',
+    'clinic.consent.template', *VISIT_MODELS}
 # Reached with the rights to the person, or in the steps of a wizard
 OF_PERSON = {
     'party.address', 'party.contact_mechanism', 'party.replace.ask'}
@@ -312,6 +323,17 @@ class AccessTestCase(RemoteTestCase):
                     'medicine': self.clinic['medicines']['Captopril'],
                     'amount': Decimal(5), 'amount_unit': 'mg'},
                 {'amount': Decimal(6)}),
+            'clinic.letter': (
+                {'encounter': self.visit, 'kind': 'other', 'text': "Surat",
+                    'company': branch['company']},
+                {'purpose': "Lain"}),
+            'clinic.consent': (
+                {'patient': self.patient, 'company': branch['company']},
+                {'witness': "Lain"}),
+            'clinic.consent.template': (
+                {'company': branch['company'], 'kind': 'general',
+                    'name': f"Templat {number}", 'text': "Teks"},
+                {'name': "Lain"}),
             'clinic.note_template': (
                 {'name': f"Templat {number}",
                     'employee': branch['doctor']},
@@ -564,6 +586,7 @@ class FieldAccessTestCase(AccessTestCase):
             'clinic.encounter': self.visit,
             'clinic.prescription.item': self.first_children[
                 'clinic.prescription.item'][0],
+            'clinic.letter': self.record('clinic.letter'),
             }
 
     def test_matrix_covers_the_module(self):
@@ -684,7 +707,8 @@ class FieldAccessTestCase(AccessTestCase):
             **dict.fromkeys([
                     *HISTORY, *SOAP, 'psychological_note', 'nursing_note',
                     'education_note', 'care_goal', 'instruction', 'diet',
-                    'follow_up_note', *REFERRAL], "Teks"),
+                    'follow_up_note', *REFERRAL, 'diagnosis', 'findings',
+                    'therapy', 'text'], "Teks"),
             }
         self.assertEqual(
             {f for m, f in FIELDS if m == 'party.party'} - values.keys(),
@@ -724,6 +748,16 @@ class BranchTestCase(AccessTestCase):
             self.root.create(
                 'clinic.completion.rule',
                 company=self.clinic[branch]['company'], **self.unused_rule())
+            company = self.clinic[branch]['company']
+            self.root.create(
+                'clinic.letter', company=company, kind='other', text="Surat",
+                encounter=self.visit if branch == 'kota'
+                else self.visit_there)
+            self.root.create(
+                'clinic.consent', company=company, patient=self.patient)
+            self.root.create(
+                'clinic.consent.template', company=company, kind='general',
+                name="Umum", text="Teks")
 
     def there(self, model):
         "Return the ids of the other branch's records"

@@ -260,7 +260,10 @@ class MergeTestCase(RemoteTestCase):
                 and not hasattr(field, 'getter')
                 and not callable(getattr(model, 'table_query', None))}
             self.assertEqual(
-                leading - {('clinic.encounter', 'patient')},
+                leading - {
+                    ('clinic.encounter', 'patient'),
+                    # Signed for the record of that time
+                    ('clinic.consent', 'patient')},
                 {*Patient.fields_to_merge()})
 
 

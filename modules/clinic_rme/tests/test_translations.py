@@ -25,9 +25,9 @@ SAME = {
     'Islam', 'JKN', 'NIK', 'OK', 'Prognosis', 'Puskesmas', 'RT', 'RW',
     'SpO₂', 'Status', 'Tablet', 'UID', 'UTF-8', 'Windows', 'cm', 'kg',
     'mmHg', '°C', 'Oral', 'g', 'mL', 'mcg', 'mg', 'pot', 'tablet', 'tube',
-    'vial', 'Debris', 'Diastema', 'Distal', 'Mesial', 'Normal', 'OHI-S',
-    'Torus Mandibularis', 'Torus Palatinus', '11', '16', '26', '31', '36',
-    '46'}
+    'vial', 'Anamnesis', 'Diagnosis', 'SHA-256', 'SIP', 'Debris', 'Diastema',
+    'Distal', 'Mesial', 'Normal', 'OHI-S', 'Torus Mandibularis',
+    'Torus Palatinus', '11', '16', '26', '31', '36', '46'}
 
 
 def synchronize():
