@@ -97,5 +97,9 @@ class PrescriptionAllergyError(ValidationError):
     pass
 
 
+class RecordExportError(AccessError):
+    pass
+
+
 class PlanNotFoundError(UserError):
     pass

@@ -260,7 +260,9 @@ class MergeTestCase(RemoteTestCase):
                 and not hasattr(field, 'getter')
                 and not callable(getattr(model, 'table_query', None))}
             self.assertEqual(
-                leading - {('clinic.encounter', 'patient')},
+                leading - {
+                    ('clinic.encounter', 'patient'),
+                    ('clinic.record.export', 'patient')},
                 {*Patient.fields_to_merge()})
 
 
