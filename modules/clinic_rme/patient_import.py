@@ -17,8 +17,10 @@ from trytond.transaction import Transaction, without_check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from .csv_file import read_csv, write_csv
-from .patient_csv import SLICE, PatientCSV, guess_columns
+from .patient_csv import PatientCSV, guess_columns
 
+# Each record of a batch costs the more the larger the batch is
+BATCH = 100
 SHOWN = 50
 SAMPLES = 5
 PERSON = [
@@ -38,7 +40,7 @@ def import_patients(rows):
     sequences go on behind the numbers that came with the rows.
     """
     with without_check_access():
-        for part in grouped_slice(rows, SLICE):
+        for part in grouped_slice(rows, BATCH):
             _register(list(part))
         _pass_numbers([
                 n for row in rows if (n := row.get('medical_record_number'))])

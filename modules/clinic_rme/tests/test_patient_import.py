@@ -446,7 +446,7 @@ class PatientImportTestCase(WizardMixin, unittest.TestCase):
             self.assertEqual(shown, {'new': count})
             return len(found)
         selects(1000, 2)  # fills the caches
-        few, many = selects(2000, 10), selects(3000, 200)
+        few, many = selects(2000, 10), selects(3000, 100)
         self.assertGreater(few, 0)
         self.assertLess(many, few + 20)
 
@@ -483,7 +483,7 @@ class PatientImportFailureTestCase(RemoteTestCase):
 
     def test_failure_at_the_end(self):
         before = self.count()
-        with patch.object(patient_import, 'SLICE', 2), \
+        with patch.object(patient_import, 'BATCH', 2), \
                 patch.object(
                     patient_import, '_pass_numbers',
                     side_effect=RuntimeError), \
@@ -491,7 +491,7 @@ class PatientImportFailureTestCase(RemoteTestCase):
             self.execute(self.entered(), 'import_')
         self.assertEqual(self.count(), before)
 
-        with patch.object(patient_import, 'SLICE', 2):
+        with patch.object(patient_import, 'BATCH', 2):
             self.execute(self.entered(), 'import_')
         self.assertEqual(
             self.count(), {model: n + 5 for model, n in before.items()})
