@@ -36,9 +36,11 @@ class CSVTable(NamedTuple):
 def read_csv(data, encoding='utf-8'):
     """Return the bytes of a CSV file as a CSVTable.
 
-    A byte order mark wins over `encoding`; the delimiter is the one that is
-    most frequent in the first line. Raises CSVFileError when the file is too
-    large, no text in the encoding, or has no titles or no rows.
+    A byte order mark wins over `encoding`; without encoding (None) it is
+    UTF-8 or, where the file can not be that, the one of Windows. The
+    delimiter is the one that is most frequent in the first line. Raises
+    CSVFileError when the file is too large, no text in the encoding, or has
+    no titles or no rows.
     """
     if len(data) > MAX_SIZE:
         raise CSVFileError(gettext(
@@ -71,7 +73,8 @@ def read_csv(data, encoding='utf-8'):
 
 def _decoded(data, encoding):
     encoding = next(
-        (e for bom, e in BOMS.items() if data.startswith(bom)), encoding)
+        (e for bom, e in BOMS.items() if data.startswith(bom)),
+        encoding or _detected(data))
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
@@ -81,6 +84,15 @@ def _decoded(data, encoding):
     if '\0' in text or data.startswith(b'PK\x03\x04'):
         raise CSVFileError(gettext('clinic_rme.msg_csv_no_text'))
     return text
+
+
+def _detected(data):
+    "Return the encoding of a file without byte order mark"
+    try:
+        data.decode('utf-8')
+    except UnicodeDecodeError:
+        return 'cp1252'
+    return 'utf-8'
 
 
 def _without_empty_end(cells):
@@ -93,3 +105,20 @@ def _without_empty_end(cells):
 def is_formula(cell):
     "Return whether a spreadsheet program would calculate the cell."
     return cell.startswith(FORMULA)
+
+
+def write_csv(columns, rows):
+    """Return the bytes of a CSV file that spreadsheet programs open.
+
+    UTF-8 with a byte order mark, a semicolon between the cells. What they
+    would calculate gets an apostrophe in front (OWASP, CSV injection).
+    """
+    text = io.StringIO(newline='')
+    writer = csv.writer(text, delimiter=';')
+    for row in [columns, *rows]:
+        writer.writerow([_escaped(str(cell)) for cell in row])
+    return text.getvalue().encode('utf-8-sig')
+
+
+def _escaped(cell):
+    return f"'{cell}" if is_formula(cell) else cell

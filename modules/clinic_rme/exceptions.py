@@ -97,6 +97,10 @@ class PrescriptionAllergyError(ValidationError):
     pass
 
 
+class RecordExportError(AccessError):
+    pass
+
+
 class PlanNotFoundError(UserError):
     pass
 

@@ -4,11 +4,14 @@
 import datetime as dt
 
 from dateutil.relativedelta import relativedelta
+from sql import Null, Window
+from sql.functions import RowNumber
 
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, fields
 from trytond.pool import Pool
 from trytond.tools import timezone
+from trytond.transaction import Transaction
 
 from .encounter import now
 from .exceptions import VitalSignsValidationError
@@ -98,6 +101,35 @@ class VitalSigns(EncounterPartMixin, ModelSQL, ModelView):
     @classmethod
     def default_measured_at(cls):
         return now()
+
+    @classmethod
+    def last_weights(cls, patients):
+        """Return the latest (patient, time, id, weight) of each patient.
+
+        patients are ids; in one query, of the branches of the user.
+        """
+        pool = Pool()
+        encounter = pool.get('clinic.encounter').__table__()
+        companies = list(pool.get('res.user').get_companies())
+        if not patients or not companies:
+            return []
+        in_ = fields.SQL_OPERATORS['in']
+        table = cls.__table__()
+        place = RowNumber(window=Window(
+                [encounter.patient],
+                order_by=[table.measured_at.desc, table.id.desc]))
+        ranked = encounter.join(
+            table, condition=table.encounter == encounter.id).select(
+            encounter.patient, table.measured_at, table.id, table.weight,
+            place.as_('place'),
+            where=in_(encounter.patient, patients)
+            & in_(encounter.company, companies)
+            & (table.weight != Null))
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*ranked.select(
+                ranked.patient, ranked.measured_at, ranked.id, ranked.weight,
+                where=ranked.place == 1))
+        return cursor.fetchall()
 
     @fields.depends(methods=['_problems', '_doubts'])
     def on_change_notify(self):

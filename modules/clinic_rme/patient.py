@@ -182,18 +182,14 @@ class Patient(MergeMixin, DeactivableMixin, ModelSQL, ModelView):
         """
         pool = Pool()
         VitalSigns = pool.get('clinic.vital_signs')
-        companies = pool.get('res.user').get_companies()
-        weights = {}
-        for patient in patients:
-            rows = VitalSigns.search([
-                    ('encounter.patient', 'in',
-                        [r.id for r in patient.records]),
-                    ('encounter.company', 'in', companies),
-                    ('weight', '!=', None),
-                    ], order=[('measured_at', 'DESC'), ('id', 'DESC')],
-                limit=1)
-            weights[patient.id] = rows[0].weight if rows else None
-        return weights
+        owners = {r.id: p.id for p in patients for r in p.records}
+        latest = {}
+        for patient, *weighed in VitalSigns.last_weights(list(owners)):
+            owner = owners[patient]
+            latest[owner] = max(latest.get(owner, weighed), weighed)
+        return {
+            p.id: latest[p.id][-1] if p.id in latest else None
+            for p in patients}
 
     @fields.depends('party')
     def on_change_notify(self):

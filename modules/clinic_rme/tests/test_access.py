@@ -60,6 +60,10 @@ MODELS = {
         'nurse': 'rwc', 'doctor': 'rwc', 'pharmacist': 'rwc',
         'medical_records': 'rwc'},
     'clinic.amendment.decide.ask': {'medical_records': 'rwc'},
+    'clinic.record.export': {'medical_records': 'r', 'admin': 'r'},
+    'clinic.patient.export.ask': {'doctor': 'rwc', 'medical_records': 'rwc'},
+    'clinic.patient.export.result': {
+        'doctor': 'rwc', 'medical_records': 'rwc'},
     'clinic.examination': {
         'nurse': 'r', 'doctor': 'rwcd', 'medical_records': 'r'},
     'clinic.procedure': {
@@ -103,6 +107,8 @@ MODELS = {
     'clinic.medicine.import.start': {'pharmacist': 'rwc', 'admin': 'rwc'},
     'clinic.medicine.import.mapping': {'pharmacist': 'rwc', 'admin': 'rwc'},
     'clinic.medicine.import.result': {'pharmacist': 'rwc', 'admin': 'rwc'},
+    **{f'clinic.patient.import.{step}': {'admin': 'rwc'} for step in [
+            'start', 'column', 'mapping', 'result']},
     'clinic.clinical_finding': {
         'nurse': 'r', 'doctor': 'r', 'admin': 'rwc', 'medical_records': 'r'},
     'clinic.configuration': {'admin': 'rwc'},
@@ -202,7 +208,7 @@ OF_BRANCH = {
     'clinic.unit', 'clinic.room', 'clinic.configuration.sequence',
     'clinic.configuration.correction', 'clinic.seal', 'clinic.amendment',
     'clinic.completion.rule', 'clinic.letter', 'clinic.consent',
-    'clinic.consent.template', *VISIT_MODELS}
+    'clinic.consent.template', 'clinic.record.export', *VISIT_MODELS}
 # Reached with the rights to the person, or in the steps of a wizard
 OF_PERSON = {
     'party.address', 'party.contact_mechanism', 'party.replace.ask'}
@@ -217,7 +223,7 @@ COMPUTED = {'clinic.patient.duplicate'}
 # Read and written as fields of clinic.configuration
 NOT_CALLED = {
     'clinic.configuration.sequence', 'clinic.configuration.correction'}
-SEALED = {'clinic.seal', 'clinic.amendment'}
+SEALED = {'clinic.seal', 'clinic.amendment', 'clinic.record.export'}
 MODES = {'r': 'read', 'w': 'write', 'c': 'create', 'd': 'delete'}
 serials = itertools.count(1)
 
@@ -303,6 +309,9 @@ class AccessTestCase(RemoteTestCase):
             'clinic.amendment': (
                 {'encounter': self.visit, 'kind': 'addendum',
                     'text': "Lain"}, {'text': "Lain"}),
+            'clinic.record.export': (
+                {'patient': self.patient, 'reason': "Lain"},
+                {'reason': "Lain"}),
             'clinic.examination': (
                 {'encounter': self.visit, 'body_part': 'neck',
                     'finding': 'normal'},
@@ -414,13 +423,30 @@ class AccessTestCase(RemoteTestCase):
         return patient
 
     def sealed(self, model, branch):
-        "Return the id of a seal or an amendment of the branch"
+        "Return the id of a seal, an amendment or an export of the branch"
+        if model == 'clinic.record.export':
+            return self.exported(branch)
         where = [('encounter.company', '=', self.clinic[branch]['company'])]
         if model == 'clinic.amendment':
             where.append(('author.profession', '=', 'pharmacist'))
         if not self.root.search(model, where):
             visit = self.create_visit('finished', branch=branch)
             self.amend(visit, f'pharmacist-{branch}', 'addendum')
+        return self.root.search(model, where)[0]
+
+    def exported(self, branch):
+        "Return the id of the note that a record was exported"
+        model = 'clinic.record.export'
+        where = [('company', '=', self.clinic[branch]['company'])]
+        if not self.root.search(model, where):
+            doctor = self.user(f'doctor-{branch}')
+            with Transaction().start(
+                    DB_NAME, doctor.config.user,
+                    context=doctor.config.context) as transaction:
+                Patient = self.config.pool.get('clinic.patient')
+                self.config.pool.get(model).export(
+                    Patient(self.patient), "Permintaan pasien")
+                transaction.commit()
         return self.root.search(model, where)[0]
 
     def attempt(self, user, model, mode, record):
@@ -544,7 +570,8 @@ class ModelAccessTestCase(AccessTestCase):
         self.assertIn('clinic.icd10.import', names)
         for login in ['nobody', 'doctor', 'registration']:
             for name in names:
-                if (login, name) == ('doctor', 'clinic.encounter.amend'):
+                if login == 'doctor' and name in {
+                        'clinic.encounter.amend', 'clinic.patient.export'}:
                     continue
                 proxy = self.user(login).config.get_proxy(name, 'wizard')
                 with self.subTest(login=login, wizard=name):

@@ -263,7 +263,8 @@ class MergeTestCase(RemoteTestCase):
                 leading - {
                     ('clinic.encounter', 'patient'),
                     # Signed for the record of that time
-                    ('clinic.consent', 'patient')},
+                    ('clinic.consent', 'patient'),
+                    ('clinic.record.export', 'patient')},
                 {*Patient.fields_to_merge()})
 
 
