@@ -13,7 +13,8 @@ from trytond.modules.clinic_rme.mixin import EncounterPartMixin
 from .tools import CHILDREN, PARTS, ROLES, VISIT_MODELS, RemoteTestCase, ago
 
 MODEL = 'clinic.encounter'
-VITAL_SIGNS, DIAGNOSIS, EXAMINATION, PROCEDURE, ITEM, COMPONENT = CHILDREN
+(VITAL_SIGNS, DIAGNOSIS, EXAMINATION, PROCEDURE, ITEM, ORDER,
+    COMPONENT) = CHILDREN
 LOGINS = (*ROLES, 'nobody', 'everything', 'admin!')
 CLOSED_MESSAGE = (
     r"RJ-\d+ is closed: nothing in it can be changed"
@@ -58,6 +59,9 @@ class SealMixin:
                 'dose': Decimal(1), 'dose_unit': 'tablet', 'frequency': 2,
                 'route': 'oral', 'quantity': Decimal(10),
                 'quantity_unit': 'tablet'},
+            ORDER: {
+                'investigation': self.clinic['investigations']['GDS'],
+                'requester': self.clinic['kota']['doctor']},
             COMPONENT: {
                 'item': self.root.search(
                     ITEM, [('encounter', '=', self.closed)])[0],
@@ -73,6 +77,7 @@ class SealMixin:
             EXAMINATION: {'body_part': 'neck'},
             PROCEDURE: {'performed_at': ago()},
             ITEM: {},
+            ORDER: {},
             COMPONENT: {},
             }[model]
 
@@ -264,7 +269,7 @@ class SealMixin:
         for model, name, value in [
                 (VITAL_SIGNS, 'heart_rate', '80'), (DIAGNOSIS, 'note', "x"),
                 (EXAMINATION, 'note', "x"), (PROCEDURE, 'note', "x"),
-                (ITEM, 'instructions', "x"),
+                (ITEM, 'instructions', "x"), (ORDER, 'reason', "x"),
                 (COMPONENT, 'override_reason', "x")]:
             child, = self.children(self.closed, model)
             self.refuse(
@@ -299,6 +304,7 @@ class SealMixin:
                 view = self.user('doctor')(model, 'fields_get', [{
                             VITAL_SIGNS: 'heart_rate',
                             ITEM: 'dose',
+                            ORDER: 'reason',
                             COMPONENT: 'amount',
                             }.get(model, 'note')])
                 for definition in view.values():

@@ -25,7 +25,7 @@ SAME = {
     'Islam', 'JKN', 'NIK', 'OK', 'Prognosis', 'Puskesmas', 'RT', 'RW',
     'SpO₂', 'Status', 'Tablet', 'UID', 'UTF-8', 'Windows', 'cm', 'kg',
     'mmHg', '°C', 'Oral', 'g', 'mL', 'mcg', 'mg', 'pot', 'tablet', 'tube',
-    'vial'}
+    'vial', 'LOINC', 'Normal', 'Panel', 'Plasma', 'Serum'}
 
 
 def synchronize():

@@ -60,6 +60,7 @@ PARTS = {
     'clinic.examination': 'examinations',
     'clinic.procedure': 'procedures',
     'clinic.prescription.item': 'prescription_items',
+    'clinic.order': 'orders',
     }
 CHILDREN = (*PARTS, 'clinic.prescription.component')
 VISIT_MODELS = (
@@ -217,6 +218,9 @@ def create_clinic():
         'codes': [c.id for c in codes],
         'acts': [a.id for a in acts],
         'medicines': medicines,
+        'investigations': {
+            i.code: i.id
+            for i in pool.get('clinic.investigation').search([])},
         'people': [p.id for p in people],
         'patients': [p.id for p in patients],
         }
@@ -350,6 +354,9 @@ class RemoteTestCase(unittest.TestCase):
                 ('create', [{'body_part': 'head', 'finding': 'normal'}])],
             'procedures': [('create', [{'code': self.clinic['acts'][0]}])],
             'prescription_items': [('create', [self.compounded()])],
+            'orders': [('create', [{
+                            'investigation':
+                            self.clinic['investigations']['HB']}])],
             **values}
 
     def compounded(self, **values):
