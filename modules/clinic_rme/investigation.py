@@ -60,7 +60,6 @@ INTERPRETATIONS = [
     ('A', "Abnormal"),
     ('AA', "Critically Abnormal"),
     ]
-NUMBER = (12, 4)
 LOINC = re.compile(r'\d{1,7}-\d')
 
 
@@ -98,13 +97,13 @@ class Investigation(SearchMixin, DeactivableMixin, ModelSQL, ModelView):
             },
         help="The unit in the Unified Code for Units of Measure.")
     minimum = fields.Numeric(
-        "Least Possible Value", digits=NUMBER,
+        "Least Possible Value",
         states={
             'invisible': Eval('value_type') != 'numeric',
             },
         help="A lower value is refused.")
     maximum = fields.Numeric(
-        "Greatest Possible Value", digits=NUMBER,
+        "Greatest Possible Value",
         domain=['OR',
             ('maximum', '=', None),
             ('minimum', '=', None),
@@ -304,22 +303,22 @@ class InvestigationRange(sequence_ordered(), ModelSQL, ModelView):
             ('months', "Months"),
             ('years', "Years"),
             ], "Age in", required=True, sort=False)
-    low = fields.Numeric("Low", digits=NUMBER)
+    low = fields.Numeric("Low")
     high = fields.Numeric(
-        "High", digits=NUMBER,
+        "High",
         domain=['OR',
             ('high', '=', None), ('low', '=', None),
             ('high', '>=', Eval('low', 0)),
             ])
     critical_low = fields.Numeric(
-        "Critically Low", digits=NUMBER,
+        "Critically Low",
         domain=['OR',
             ('critical_low', '=', None), ('low', '=', None),
             ('critical_low', '<=', Eval('low', 0)),
             ],
         help="A value up to this one is critical.")
     critical_high = fields.Numeric(
-        "Critically High", digits=NUMBER,
+        "Critically High",
         domain=['OR',
             ('critical_high', '=', None), ('high', '=', None),
             ('critical_high', '>=', Eval('high', 0)),

@@ -12,7 +12,7 @@ from trytond.pool import Pool
 from trytond.pyson import Eval, If
 
 from .exceptions import ResultAccessError, ResultError
-from .investigation import INTERPRETATIONS, NUMBER, VALUE_TYPES
+from .investigation import INTERPRETATIONS, VALUE_TYPES
 from .mixin import BranchMixin, UidMixin
 from .prescription import shown
 
@@ -52,8 +52,7 @@ class ResultValue(UidMixin, BranchMixin, ModelSQL, ModelView):
     value_type = fields.Function(
         fields.Selection(VALUE_TYPES, "Type", sort=False),
         'on_change_with_value_type')
-    number = fields.Numeric(
-        "Number", digits=NUMBER, states=_of('numeric'))
+    number = fields.Numeric("Number", states=_of('numeric'))
     choice = fields.Many2One(
         'clinic.investigation.choice', "Choice", ondelete='RESTRICT',
         domain=[('investigation', '=', Eval('investigation', -1))],
@@ -61,18 +60,18 @@ class ResultValue(UidMixin, BranchMixin, ModelSQL, ModelView):
     text = fields.Text("Text", states=_of('text'))
     unit = fields.Char("Unit", readonly=True)
     ucum_code = fields.Char("UCUM Code", readonly=True)
-    low = fields.Numeric("Low", digits=NUMBER, states=_of('numeric'))
+    low = fields.Numeric("Low", states=_of('numeric'))
     high = fields.Numeric(
-        "High", digits=NUMBER,
+        "High",
         domain=['OR',
             ('high', '=', None), ('low', '=', None),
             ('high', '>=', Eval('low', 0)),
             ],
         states=_of('numeric'))
     critical_low = fields.Numeric(
-        "Critically Low", digits=NUMBER, states=_of('numeric'))
+        "Critically Low", states=_of('numeric'))
     critical_high = fields.Numeric(
-        "Critically High", digits=NUMBER, states=_of('numeric'))
+        "Critically High", states=_of('numeric'))
     reference_text = fields.Char(
         "Reference", strip=False,
         states={
@@ -243,7 +242,8 @@ class ResultValue(UidMixin, BranchMixin, ModelSQL, ModelView):
                         investigation=investigation.rec_name))
         low, high = investigation.minimum, investigation.maximum
         if self.number is not None and (
-                low is not None and self.number < low
+                not self.number.is_finite()
+                or low is not None and self.number < low
                 or high is not None and self.number > high):
             raise ResultError(gettext(
                     'clinic_rme.msg_result_value_impossible',
