@@ -99,3 +99,7 @@ class Encounter(metaclass=PoolMeta):
     @classmethod
     def recorded_fields(cls):
         return super().recorded_fields() | {'procedures'}
+
+    @classmethod
+    def treatment_fields(cls):
+        return super().treatment_fields() + ['procedures']
