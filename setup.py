@@ -67,6 +67,7 @@ setup(
         'fhir.resources >= 8.2, < 9',
         'phonenumbers >= 9, < 10',
         'python-barcode >= 0.16, < 1',
+        'python-stdnum >= 2, < 3',
         'requests >= 2.32, < 3',
         'tenacity >= 9.1, < 10',
         ],

@@ -101,6 +101,34 @@ class RecordExportError(AccessError):
     pass
 
 
+class InvestigationError(ValidationError):
+    pass
+
+
+class OrderError(ValidationError):
+    pass
+
+
+class OrderAccessError(AccessError):
+    pass
+
+
+class SpecimenError(ValidationError):
+    pass
+
+
+class SpecimenAccessError(AccessError):
+    pass
+
+
+class ResultError(ValidationError):
+    pass
+
+
+class ResultAccessError(AccessError):
+    pass
+
+
 class PlanNotFoundError(UserError):
     pass
 

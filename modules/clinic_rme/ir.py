@@ -8,6 +8,7 @@ from trytond.transaction import without_check_access
 from .encounter import Encounter
 from .exceptions import EncounterAccessError
 from .mixin import EncounterPartMixin, hold_encounters
+from .result import Result
 
 
 class Cron(metaclass=PoolMeta):
@@ -21,7 +22,7 @@ class Cron(metaclass=PoolMeta):
 
 
 class _EncounterResource:
-    """What hangs on a record of a visit and closes with it.
+    """What hangs on a record of a visit, or a result, and closes with it.
 
     Not the mark of who has read it.
     """
@@ -37,6 +38,9 @@ class _EncounterResource:
         resources = [r.resource for r in records]
         if mode == 'write' and values.get('resource'):
             resources.append(_instance(values['resource']))
+        if results := [r for r in resources if isinstance(r, Result)]:
+            with without_check_access():
+                Pool().get('clinic.result').check_draft(results)
         visits = {
             visit for resource in resources
             if (visit := _visit(resource)) is not None}

@@ -37,7 +37,8 @@ OUTBOX = [
     'clinic.amendment', 'clinic.seal',
     'clinic.encounter.status', 'clinic.diagnosis', 'clinic.examination',
     'clinic.procedure', 'clinic.prescription.component',
-    'clinic.prescription.item', 'clinic.tooth.finding',
+    'clinic.prescription.item', 'clinic.result.value', 'clinic.result',
+    'clinic.specimen', 'clinic.order', 'clinic.tooth.finding',
     'clinic.dental_examination', 'clinic.checkup', 'clinic.obstetric_note',
     'clinic.vital_signs', 'clinic.encounter']
 # What tells when something is over

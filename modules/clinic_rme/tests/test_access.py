@@ -22,6 +22,9 @@ from .tools import CHILDREN, PARTS, ROLES, VISIT_MODELS, RemoteTestCase, ago
 MODULE = 'clinic_rme'
 # Role: what it may do; r(ead), w(rite), c(reate), d(elete)
 EVERYONE = dict.fromkeys(ROLES, 'r')
+CATALOGUE = {
+    'nurse': 'r', 'doctor': 'r', 'admin': 'rwc', 'medical_records': 'r'}
+OF_ORDER = {'nurse': 'rwcd', 'doctor': 'rwcd', 'medical_records': 'r'}
 MODELS = {
     'party.party': {
         'registration': 'rwc', 'nurse': 'rw', 'doctor': 'rw',
@@ -78,6 +81,18 @@ MODELS = {
     'clinic.prescription.component': {
         'nurse': 'r', 'doctor': 'rwcd', 'pharmacist': 'r',
         'medical_records': 'r'},
+    'clinic.investigation': CATALOGUE,
+    'clinic.investigation.component': {**CATALOGUE, 'admin': 'rwcd'},
+    'clinic.investigation.choice': {**CATALOGUE, 'admin': 'rwcd'},
+    'clinic.investigation.range': {**CATALOGUE, 'admin': 'rwcd'},
+    'clinic.order': {
+        'nurse': 'r', 'doctor': 'rwcd', 'medical_records': 'r'},
+    'clinic.order.cancel.ask': {'doctor': 'rwc'},
+    'clinic.order.collect.ask': {'nurse': 'rwc', 'doctor': 'rwc'},
+    'clinic.specimen': OF_ORDER,
+    'clinic.result': OF_ORDER,
+    'clinic.result.value': OF_ORDER,
+    'clinic.result.error.ask': {'nurse': 'rwc', 'doctor': 'rwc'},
     'clinic.note_template': {'doctor': 'rwcd', 'admin': 'rwcd'},
     'clinic.letter': {
         'registration': 'r', 'nurse': 'r', 'doctor': 'rwcd',
@@ -151,6 +166,8 @@ FIELDS = {
     ('clinic.patient', 'last_weight'): {
         'nurse': 'r', 'doctor': 'r', 'pharmacist': 'r',
         'medical_records': 'r'},
+    ('clinic.patient', 'results'): {
+        'nurse': 'r', 'doctor': 'r', 'medical_records': 'r'},
     ('clinic.patient', 'related_persons'): {
         'registration': 'rw', 'nurse': 'rw', 'doctor': 'r', 'admin': 'rw',
         'medical_records': 'r'},
@@ -178,7 +195,7 @@ FIELDS = {
     ('clinic.encounter', 'pregnancy_status'): {**CLINICAL, 'pharmacist': 'r'},
     ('clinic.encounter', 'fall_risk'): dict.fromkeys(CLINICAL, 'r'),
     **{('clinic.encounter', name): {**CLINICAL, 'nurse': 'r'} for name in [
-            'examinations', 'procedures', 'tooth_findings',
+            'examinations', 'procedures', 'orders', 'tooth_findings',
             'dental_examinations', 'checkups', 'obstetric_notes', *SOAP,
             *PLAN - {'education_topics', 'education_note'}]},
     **{('clinic.encounter', name): dict.fromkeys(CLINICAL, 'r') for name in [
@@ -208,7 +225,8 @@ OF_BRANCH = {
     'clinic.unit', 'clinic.room', 'clinic.configuration.sequence',
     'clinic.configuration.correction', 'clinic.seal', 'clinic.amendment',
     'clinic.completion.rule', 'clinic.letter', 'clinic.consent',
-    'clinic.consent.template', 'clinic.record.export', *VISIT_MODELS}
+    'clinic.consent.template', 'clinic.record.export', 'clinic.specimen',
+    'clinic.result', 'clinic.result.value', *VISIT_MODELS}
 # Reached with the rights to the person, or in the steps of a wizard
 OF_PERSON = {
     'party.address', 'party.contact_mechanism', 'party.replace.ask'}
@@ -224,6 +242,11 @@ COMPUTED = {'clinic.patient.duplicate'}
 NOT_CALLED = {
     'clinic.configuration.sequence', 'clinic.configuration.correction'}
 SEALED = {'clinic.seal', 'clinic.amendment', 'clinic.record.export'}
+# Those that a doctor may begin
+OF_DOCTOR = {
+    'clinic.encounter.amend', 'clinic.order.cancel', 'clinic.order.collect',
+    'clinic.order.enter_result', 'clinic.patient.export',
+    'clinic.result.error'}
 MODES = {'r': 'read', 'w': 'write', 'c': 'create', 'd': 'delete'}
 serials = itertools.count(1)
 
@@ -236,6 +259,7 @@ class AccessTestCase(RemoteTestCase):
         self.visit = self.create_visit('in_progress')
         self.bare_visit = self.create_visit(
             'in_progress', **{PARTS[model]: None for model in SINGLE})
+        self.ordered = {}
         self.first_children = {
             m: self.root.search(m, [('encounter', '=', self.visit)])
             for m in CHILDREN}
@@ -275,6 +299,24 @@ class AccessTestCase(RemoteTestCase):
             return (
                 {'company': branch['company'], **self.unused_rule()},
                 {'company': branch['company']})
+        if model == 'clinic.investigation.component':
+            return {
+                'panel': self.clinic['investigations']['DL'],
+                'investigation': root.create(
+                    'clinic.investigation', code=f'T{number}', name="Tes",
+                    kind='laboratory', value_type='text')}, {'sequence': 1}
+        if model in {'clinic.specimen', 'clinic.result'}:
+            return {
+                'clinic.specimen': {
+                    'order': self.unanswered('kota'), 'type': 'blood',
+                    'collector': branch['nurse']},
+                'clinic.result': {'order': self.unanswered('kota')},
+                }[model], {'note': "Lain"}
+        if model == 'clinic.result.value':
+            return {
+                'result': self.draft('kota'),
+                'investigation': self.clinic['investigations']['HB'],
+                }, {'note': "Lain"}
         return {
             'clinic.medicine': (
                 {'name': f"Obat {number}"}, {'strength': "1 mg"}),
@@ -345,6 +387,21 @@ class AccessTestCase(RemoteTestCase):
                 {'company': branch['company'], 'kind': 'general',
                     'name': f"Templat {number}", 'text': "Teks"},
                 {'name': "Lain"}),
+            'clinic.investigation': (
+                {'code': f'T{number}', 'name': "Tes", 'kind': 'laboratory',
+                    'value_type': 'text'},
+                {'name': "Lain"}),
+            'clinic.investigation.choice': (
+                {'investigation': self.clinic['investigations']['GOLDA'],
+                    'name': f"P{number}"},
+                {'interpretation': 'A'}),
+            'clinic.investigation.range': (
+                {'investigation': self.clinic['investigations']['HB']},
+                {'sex': 'male'}),
+            'clinic.order': (
+                {'encounter': self.visit, 'requester': branch['doctor'],
+                    'investigation': self.clinic['investigations']['GDS']},
+                {'reason': "Lain"}),
             'clinic.note_template': (
                 {'name': f"Templat {number}",
                     'employee': branch['doctor']},
@@ -367,6 +424,39 @@ class AccessTestCase(RemoteTestCase):
                     'company': branch['company']},
                 {'sip_number': "X"}),
             }[model]
+
+    def unanswered(self, branch):
+        "Return an order of the branch that has no result yet"
+        root = self.root
+        if branch not in self.ordered:
+            self.ordered[branch] = self.create_visit(
+                'in_progress', branch=branch)
+        found = root.search('clinic.order', [
+                ('encounter', '=', self.ordered[branch]),
+                ('results', '=', None)])
+        return found[0] if found else root.create(
+            'clinic.order', encounter=self.ordered[branch],
+            requester=self.clinic[branch]['doctor'],
+            investigation=self.clinic['investigations']['HB'])
+
+    def draft(self, branch):
+        "Return a result of the branch that has no value yet"
+        found = self.root.search('clinic.result', [
+                ('company', '=', self.clinic[branch]['company']),
+                ('state', '=', 'preliminary'), ('values', '=', None)])
+        return found[0] if found else self.root.create(
+            'clinic.result', order=self.unanswered(branch))
+
+    def answer(self, branch):
+        "Make a specimen, a result with a value, one without, and an order"
+        self.root.create(
+            'clinic.specimen', order=self.unanswered(branch), type='blood',
+            collector=self.clinic[branch]['nurse'])
+        self.root.create(
+            'clinic.result.value', result=self.draft(branch),
+            investigation=self.clinic['investigations']['HB'])
+        self.draft(branch)
+        self.unanswered(branch)
 
     def unused_rule(self):
         "Return a kind of unit and what is not asked for in it yet"
@@ -570,8 +660,7 @@ class ModelAccessTestCase(AccessTestCase):
         self.assertIn('clinic.icd10.import', names)
         for login in ['nobody', 'doctor', 'registration']:
             for name in names:
-                if login == 'doctor' and name in {
-                        'clinic.encounter.amend', 'clinic.patient.export'}:
+                if login == 'doctor' and name in OF_DOCTOR:
                     continue
                 proxy = self.user(login).config.get_proxy(name, 'wizard')
                 with self.subTest(login=login, wizard=name):
@@ -715,6 +804,7 @@ class FieldAccessTestCase(AccessTestCase):
             'dental_examinations': [],
             'checkups': [],
             'obstetric_notes': [],
+            'orders': [],
             'prescription_items': [],
             'dose': Decimal(2),
             'dose_unit': 'sachet',
@@ -773,6 +863,8 @@ class BranchTestCase(AccessTestCase):
         super().setUp()
         self.user_here = self.user('everything')
         self.visit_there = self.create_visit('in_progress', branch='desa')
+        self.answer('desa')
+        self.answer('kota')
         for branch in ['kota', 'desa']:
             self.root.create(
                 'clinic.completion.rule',
@@ -805,6 +897,8 @@ class BranchTestCase(AccessTestCase):
             **dict.fromkeys(SINGLE, 'encounter.company'),
             'clinic.prescription.item': 'encounter.company',
             'clinic.prescription.component': 'encounter.company',
+            'clinic.order': 'encounter.company',
+            'clinic.result.value': 'result.company',
             }.get(model, 'company')
         ids = self.root.search(
             model, [(path, '=', self.clinic['desa']['company'])])
@@ -827,7 +921,7 @@ class BranchTestCase(AccessTestCase):
                         if n == 'company' and f._type == 'many2one'}
                     if targets & {
                             'company.company', 'clinic.encounter',
-                            'clinic.unit'}:
+                            'clinic.unit', 'clinic.result'}:
                         of_branch.add(name)
             self.assertEqual(of_branch, OF_BRANCH)
             for name in of_branch:

@@ -33,6 +33,9 @@ class ConcurrencyTestCase(RemoteTestCase):
             'clinic.procedure': {
                 'code': self.clinic['acts'][1],
                 'performer': self.clinic['kota']['nurse']},
+            'clinic.order': {
+                'investigation': self.clinic['investigations']['GDS'],
+                'requester': self.clinic['kota']['doctor']},
             }
         self.first = {
             model: self.root.search(

@@ -15,7 +15,7 @@ from .tools import CHILDREN, PARTS, ROLES, VISIT_MODELS, RemoteTestCase, ago
 MODEL = 'clinic.encounter'
 (
     VITAL_SIGNS, DIAGNOSIS, EXAMINATION, PROCEDURE, ITEM, TOOTH, MOUTH,
-    CHECKUP, OBSTETRIC, COMPONENT) = CHILDREN
+    CHECKUP, OBSTETRIC, ORDER, COMPONENT) = CHILDREN
 LOGINS = (*ROLES, 'nobody', 'everything', 'admin!')
 CLOSED_MESSAGE = (
     r"RJ-\d+ is closed: nothing in it can be changed"
@@ -64,6 +64,9 @@ class SealMixin:
             MOUTH: {'palate': 'deep'},
             CHECKUP: {'purpose': 'school'},
             OBSTETRIC: {'gravida': 2},
+            ORDER: {
+                'investigation': self.clinic['investigations']['GDS'],
+                'requester': self.clinic['kota']['doctor']},
             COMPONENT: {
                 'item': self.root.search(
                     ITEM, [('encounter', '=', self.closed)])[0],
@@ -83,6 +86,7 @@ class SealMixin:
             MOUTH: {},
             CHECKUP: {},
             OBSTETRIC: {},
+            ORDER: {},
             COMPONENT: {},
             }[model]
 
@@ -276,7 +280,7 @@ class SealMixin:
                 (EXAMINATION, 'note', "x"), (PROCEDURE, 'note', "x"),
                 (ITEM, 'instructions', "x"), (TOOTH, 'note', "x"),
                 (MOUTH, 'note', "x"), (CHECKUP, 'advice', "x"),
-                (OBSTETRIC, 'note', "x"),
+                (OBSTETRIC, 'note', "x"), (ORDER, 'reason', "x"),
                 (COMPONENT, 'override_reason', "x")]:
             child, = self.children(self.closed, model)
             self.refuse(
@@ -312,6 +316,7 @@ class SealMixin:
                             VITAL_SIGNS: 'heart_rate',
                             ITEM: 'dose',
                             CHECKUP: 'advice',
+                            ORDER: 'reason',
                             COMPONENT: 'amount',
                             }.get(model, 'note')])
                 for definition in view.values():

@@ -27,7 +27,8 @@ SAME = {
     'mmHg', '°C', 'Oral', 'g', 'mL', 'mcg', 'mg', 'pot', 'tablet', 'tube',
     'vial', 'Anamnesis', 'Diagnosis', 'SHA-256', 'SIP', 'Debris', 'Diastema',
     'Distal', 'Mesial', 'Normal', 'OHI-S', 'Torus Mandibularis',
-    'Torus Palatinus', '11', '16', '26', '31', '36', '46'}
+    'Torus Palatinus', '11', '16', '26', '31', '36', '46', 'LOINC', 'Panel',
+    'Plasma', 'Serum'}
 
 
 def synchronize():

@@ -64,6 +64,7 @@ PARTS = {
     'clinic.dental_examination': 'dental_examinations',
     'clinic.checkup': 'checkups',
     'clinic.obstetric_note': 'obstetric_notes',
+    'clinic.order': 'orders',
     }
 CHILDREN = (*PARTS, 'clinic.prescription.component')
 VISIT_MODELS = (
@@ -221,6 +222,9 @@ def create_clinic():
         'codes': [c.id for c in codes],
         'acts': [a.id for a in acts],
         'medicines': medicines,
+        'investigations': {
+            i.code: i.id
+            for i in pool.get('clinic.investigation').search([])},
         'people': [p.id for p in people],
         'patients': [p.id for p in patients],
         }
@@ -362,6 +366,10 @@ class RemoteTestCase(unittest.TestCase):
             'dental_examinations': [('create', [{'occlusion': 'normal'}])],
             'checkups': [('create', [{'purpose': 'employment'}])],
             'obstetric_notes': [('create', [{'gravida': 1}])],
+            'orders': [('create', [{
+                            'investigation':
+                            self.clinic['investigations']['HB'],
+                            'requester': places['doctor']}])],
             **values}
 
     def compounded(self, **values):
