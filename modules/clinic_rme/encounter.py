@@ -18,7 +18,7 @@ from .company import PRACTITIONERS
 from .completion import CompletionMixin
 from .examination import ExaminationMixin
 from .exceptions import EncounterAccessError, EncounterTimeError
-from .mixin import BranchMixin, UidMixin
+from .mixin import BranchMixin, UidMixin, current_employee
 from .note import NoteMixin
 from .party import SEXES
 from .patient import PAYERS, age_text
@@ -448,7 +448,6 @@ class Encounter(
         employee who does it.  `Workflow.transition` and `set_employee` would
         write each visit three times.
         """
-        User = Pool().get('res.user')
         time, by = {**PASSED, 'cancelled': 'cancelled_at'}[state], BY.get(state)
         present = now()
         groups = defaultdict(list)
@@ -457,7 +456,7 @@ class Encounter(
             if not getattr(encounter, time):
                 values[time] = present
             if by and not getattr(encounter, by):
-                values[by] = User.acting_employee(encounter.company)
+                values[by] = current_employee(encounter.company)
             groups[tuple(values.items())].append(encounter)
         if groups:
             cls.write(*chain.from_iterable(

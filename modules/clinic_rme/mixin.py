@@ -73,6 +73,11 @@ def stored_fields(Model):
         and field._type not in {'one2many', 'one2one'}} - _LOG
 
 
+def current_employee(company=None):
+    "Return the id of the current user's employee (of the branch), if any"
+    return Pool().get('res.user').acting_employee(company)
+
+
 def hold_encounters(ids):
     """Let no one else close or change the visits until the commit.
 
@@ -108,8 +113,7 @@ class EncounterPartMixin(UidMixin, BranchMixin):
 
     @classmethod
     def default_recorded_by(cls):
-        User = Pool().get('res.user')
-        return User.acting_employee()
+        return current_employee()
 
     @classmethod
     def preprocess_values(cls, mode, values):

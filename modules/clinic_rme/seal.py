@@ -21,7 +21,7 @@ from trytond.transaction import Transaction, without_check_access
 from .content import canonical, contents, digest, manifest
 from .encounter import now
 from .exceptions import SealAccessError
-from .mixin import BranchMixin, stored_fields
+from .mixin import BranchMixin, current_employee, stored_fields
 
 KINDS = [
     ('finished', "Finished"),
@@ -111,7 +111,6 @@ class Seal(BranchMixin, ModelSQL, ModelView):
         amendments are those that are sealed with them, at most one for each
         visit.  The seals are not linked yet.
         """
-        User = Pool().get('res.user')
         amendments = {a.encounter.id: a for a in amendments}
         content = contents(encounters) if kind in OF_CONTENT else {}
         versions = cls._next_versions(kind, encounters)
@@ -132,7 +131,7 @@ class Seal(BranchMixin, ModelSQL, ModelView):
                     'manifest': canonical(rows_sealed),
                     'hash': digest(rows_sealed),
                     'user': Transaction().user,
-                    'signed_by': User.acting_employee(encounter.company),
+                    'signed_by': current_employee(encounter.company),
                     'signed_at': signed_at,
                     })
         with without_check_access():
