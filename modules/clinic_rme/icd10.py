@@ -14,10 +14,10 @@ from functools import cache
 from trytond.exceptions import UserError
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, fields
-from trytond.pool import Pool
-from trytond.wizard import Button, StateTransition, StateView, Wizard
+from trytond.wizard import Button, StateView, Wizard
 
-from .terminology import CodeSystemMixin, ImportResult, data_rows
+from .code_import import ImportResultMixin, InstalledImportMixin
+from .terminology import CodeSystemMixin, data_rows
 
 EDITION_2010 = "WHO 2010"
 
@@ -92,24 +92,13 @@ class ICD10(CodeSystemMixin, ModelSQL, ModelView):
             }
 
 
-class ImportICD10Result(ModelView):
+class ImportICD10Result(ImportResultMixin, ModelView):
     __name__ = 'clinic.icd10.import.result'
 
-    edition = fields.Char("Edition", readonly=True)
-    codes = fields.Integer(
-        "Codes in Use", readonly=True,
-        help="The number of codes that can be recorded now.")
-    new = fields.Integer("New", readonly=True)
-    changed = fields.Integer(
-        "Changed", readonly=True,
-        help="Codes with another title or edition, or back in use.")
-    deactivated = fields.Integer(
-        "Deactivated", readonly=True,
-        help="Codes that the edition does not have.")
 
-
-class ImportICD10(Wizard):
+class ImportICD10(InstalledImportMixin, Wizard):
     __name__ = 'clinic.icd10.import'
+    _imported = 'clinic.icd10'
 
     start = StateView(
         'clinic.icd10.import.result',
@@ -117,40 +106,12 @@ class ImportICD10(Wizard):
             Button("Cancel", 'end', 'tryton-cancel'),
             Button("Import", 'import_', 'tryton-launch', default=True),
             ])
-    import_ = StateTransition()
     result = StateView(
         'clinic.icd10.import.result',
         'clinic_rme.import_icd10_result_view_form', [
             Button("OK", 'end', 'tryton-ok', default=True),
             ])
 
-    @classmethod
-    def get_source(cls):
-        """Return the source that the import reads."""
+    def get_source(self):
+        "Return the codes of the installed package"
         return SimpleICD10()
-
-    @classmethod
-    def _state_of_codes(cls):
-        ICD10 = Pool().get('clinic.icd10')
-        return {
-            'edition': cls.get_source().edition,
-            'codes': ICD10.search([], count=True),
-            }
-
-    def default_start(self, fields):
-        return self._state_of_codes()
-
-    def transition_import_(self):
-        ICD10 = Pool().get('clinic.icd10')
-        result = ICD10.import_(self.get_source())
-        for name, number in result._asdict().items():
-            setattr(self.result, name, number)
-        return 'result'
-
-    def default_result(self, fields):
-        return {
-            **self._state_of_codes(),
-            **{
-                name: getattr(self.result, name)
-                for name in ImportResult._fields},
-            }

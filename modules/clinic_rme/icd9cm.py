@@ -15,10 +15,10 @@ from defusedxml import DefusedXmlException, ElementTree
 from trytond.exceptions import UserError
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, fields
-from trytond.pool import Pool
-from trytond.wizard import Button, StateTransition, StateView, Wizard
+from trytond.wizard import Button, StateView, Wizard
 
-from .terminology import CodeSystemMixin, ImportResult
+from .code_import import ImportMixin, ImportResultMixin
+from .terminology import CodeSystemMixin
 
 PACKAGE = 'gnuhealth-icd9procs'
 DATA = 'data/icd9procs.xml'
@@ -76,28 +76,18 @@ class GNUHealthICD9:
             if CODE.fullmatch(v.get('name') or '') and v.get('description')]
 
 
-class ImportICD9CMResult(ModelView):
+class ImportICD9CMResult(ImportResultMixin, ModelView):
     __name__ = 'clinic.icd9cm.import.result'
 
     file = fields.Binary(
         "File", required=True, filename='file_name',
         help="The downloaded file of the package, ending in .whl.")
     file_name = fields.Char("File Name")
-    edition = fields.Char("Edition", readonly=True)
-    codes = fields.Integer(
-        "Codes in Use", readonly=True,
-        help="The number of codes that can be recorded now.")
-    new = fields.Integer("New", readonly=True)
-    changed = fields.Integer(
-        "Changed", readonly=True,
-        help="Codes with another title or edition, or back in use.")
-    deactivated = fields.Integer(
-        "Deactivated", readonly=True,
-        help="Codes that the file does not have.")
 
 
-class ImportICD9CM(Wizard):
+class ImportICD9CM(ImportMixin, Wizard):
     __name__ = 'clinic.icd9cm.import'
+    _imported = 'clinic.icd9cm'
 
     start = StateView(
         'clinic.icd9cm.import.result',
@@ -105,27 +95,12 @@ class ImportICD9CM(Wizard):
             Button("Cancel", 'end', 'tryton-cancel'),
             Button("Import", 'import_', 'tryton-launch', default=True),
             ])
-    import_ = StateTransition()
     result = StateView(
         'clinic.icd9cm.import.result',
         'clinic_rme.import_icd9cm_result_view_form', [
             Button("OK", 'end', 'tryton-ok', default=True),
             ])
 
-    def transition_import_(self):
-        ICD9CM = Pool().get('clinic.icd9cm')
-        source = GNUHealthICD9(bytes(self.start.file))
-        result = ICD9CM.import_(source)
-        self.result.edition = source.edition
-        for name, number in result._asdict().items():
-            setattr(self.result, name, number)
-        return 'result'
-
-    def default_result(self, fields):
-        return {
-            'edition': self.result.edition,
-            'codes': Pool().get('clinic.icd9cm').search([], count=True),
-            **{
-                name: getattr(self.result, name)
-                for name in ImportResult._fields},
-            }
+    def get_source(self):
+        "Return the codes in the file that was chosen"
+        return GNUHealthICD9(bytes(self.start.file))

@@ -346,6 +346,10 @@ class Encounter(metaclass=PoolMeta):
         return super().recorded_fields() | {'prescription_items'}
 
     @classmethod
+    def treatment_fields(cls):
+        return super().treatment_fields() + ['prescription_items']
+
+    @classmethod
     def get_patient_weight(cls, encounters, name):
         "The weight by which doses are computed"
         return {e.id: e.patient.current.last_weight for e in encounters}

@@ -9,10 +9,13 @@ from trytond.exceptions import UserError
 from trytond.i18n import gettext
 from trytond.model import (
     DeactivableMixin, Index, ModelSQL, ModelView, Unique, fields)
-from trytond.pool import Pool, PoolMeta
+from trytond.pool import PoolMeta
 from trytond.tools import grouped_slice, is_full_text, strip_wildcard
 from trytond.transaction import Transaction
-from trytond.wizard import Button, StateTransition, StateView, Wizard
+from trytond.wizard import Button, StateView, Wizard
+
+from .code_import import ImportResultMixin, InstalledImportMixin
+from .terminology import ImportResult
 
 LEVELS = [
     ('province', "Province"),
@@ -28,13 +31,6 @@ ADDRESS_KINDS = [
     ('domicile', "Domicile"),
     ('other', "Other"),
     ]
-
-
-class RegionImportResult(NamedTuple):
-    "How many regions an import created, changed and deactivated"
-    new: int
-    changed: int
-    deactivated: int
 
 
 class RegionRow(NamedTuple):
@@ -180,7 +176,7 @@ class Region(DeactivableMixin, ModelSQL, ModelView):
 
         `source` has `edition` (text) and `rows()`, the RegionRow of each
         region.  A region that is not there is deactivated, never deleted:
-        addresses refer to it.  Returns RegionImportResult.
+        addresses refer to it.  Returns ImportResult.
         Raises UserError when the source has no region or cannot be read.
         """
         rows = {row.code: row for row in source.rows()}
@@ -208,7 +204,7 @@ class Region(DeactivableMixin, ModelSQL, ModelView):
                     'active': True,
                     })
         cls.write(cls.browse(missing), {'active': False})
-        return RegionImportResult(len(new), len(changed), len(missing))
+        return ImportResult(len(new), len(changed), len(missing))
 
     @classmethod
     def _known(cls):
@@ -240,8 +236,13 @@ class Region(DeactivableMixin, ModelSQL, ModelView):
                 (row.code for row in part), map(int, regions), strict=True)
 
 
-class ImportRegion(Wizard):
+class ImportRegionResult(ImportResultMixin, ModelView):
+    __name__ = 'clinic.region.import.result'
+
+
+class ImportRegion(InstalledImportMixin, Wizard):
     __name__ = 'clinic.region.import'
+    _imported = 'clinic.region'
 
     start = StateView(
         'clinic.region.import.result',
@@ -249,51 +250,15 @@ class ImportRegion(Wizard):
             Button("Cancel", 'end', 'tryton-cancel'),
             Button("Import", 'import_', 'tryton-launch', default=True),
             ])
-    import_ = StateTransition()
     result = StateView(
         'clinic.region.import.result',
         'clinic_rme.import_region_result_view_form', [
             Button("OK", 'end', 'tryton-ok', default=True),
             ])
 
-    @classmethod
-    def get_source(cls):
-        "Return the source that the import reads"
+    def get_source(self):
+        "Return the regions of the installed package"
         return LokalRegions()
-
-    def default_start(self, fields):
-        Region = Pool().get('clinic.region')
-        return {
-            'edition': self.get_source().edition,
-            'regions': Region.search([], count=True),
-            }
-
-    def transition_import_(self):
-        Region = Pool().get('clinic.region')
-        result = Region.import_(self.get_source())
-        for name, number in result._asdict().items():
-            setattr(self.result, name, number)
-        return 'result'
-
-    def default_result(self, fields):
-        return {
-            **self.default_start(fields),
-            **{
-                name: getattr(self.result, name)
-                for name in RegionImportResult._fields},
-            }
-
-
-class ImportRegionResult(ModelView):
-    __name__ = 'clinic.region.import.result'
-
-    edition = fields.Char("Edition", readonly=True)
-    regions = fields.Integer("Regions in Use", readonly=True)
-    new = fields.Integer("New", readonly=True)
-    changed = fields.Integer("Changed", readonly=True)
-    deactivated = fields.Integer(
-        "Deactivated", readonly=True,
-        help="Regions that the edition does not have.")
 
 
 class Address(metaclass=PoolMeta):

@@ -35,7 +35,8 @@ OUTBOX = [
     'satusehat.submission', 'satusehat.resource', 'satusehat.gate',
     'satusehat.credential', 'clinic.amendment', 'clinic.seal',
     'clinic.encounter.status', 'clinic.diagnosis', 'clinic.examination',
-    'clinic.vital_signs', 'clinic.encounter']
+    'clinic.procedure', 'clinic.prescription.component',
+    'clinic.prescription.item', 'clinic.vital_signs', 'clinic.encounter']
 # What tells when something is over
 CLOCKED = [
     ('satusehat.submission', ['begun_at', 'lease_until', 'next_attempt']),

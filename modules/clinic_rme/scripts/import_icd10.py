@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # PYTHON_ARGCOMPLETE_OK
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
@@ -9,25 +8,14 @@ the edition of 2010 and refuses a code it does not know; the visit then says
 so.
 """
 
-import os
 import sys
-from argparse import ArgumentParser
-
-try:
-    import argcomplete
-except ImportError:
-    argcomplete = None
 
 try:
     from progressbar import progressbar
 except ImportError:
     progressbar = None
 
-try:
-    from proteus import config
-except ImportError:
-    prog = os.path.basename(sys.argv[0])
-    sys.exit(f"proteus must be installed to use {prog}")
+from . import command
 
 
 def _progress(iterable):
@@ -36,54 +24,23 @@ def _progress(iterable):
     return iterable
 
 
-def do_import():
-    """Import into the database of the current proteus configuration.
-
-    All or nothing: one transaction. Return an ImportResult. Raises UserError
-    when the source of the codes is not installed.
-    """
-    from trytond.modules.clinic_rme.icd10 import SimpleICD10
-    from trytond.transaction import Transaction
-    current = config.get_config()
-    with Transaction().start(
-            current.database_name, current.user, context=current.context):
-        ICD10 = current.pool.get('clinic.icd10')
-        return ICD10.import_(SimpleICD10(), progress=_progress)
-
-
 def main(database, config_file=None):
     """Import into the database and print the numbers of codes.
 
     Exits with a message when it cannot.
     """
-    from trytond.exceptions import UserError
-    current = config.set_trytond(database, config_file=config_file)
-    if 'clinic.icd10' not in dict(current.pool.iterobject()):
-        option = f"-c {config_file} " if config_file else ""
-        sys.exit(
-            f"The module clinic_rme is not activated in {database}; run: "
-            f"trytond-admin {option}-d {database} -u clinic_rme "
-            "--activate-dependencies")
-    try:
-        result = do_import()
-    except UserError as error:
-        sys.exit(error.message)
-    print(
-        f"new: {result.new}, changed: {result.changed}, "
-        f"deactivated: {result.deactivated}")
+    def source():
+        from trytond.modules.clinic_rme.icd10 import SimpleICD10
+        return SimpleICD10()
+
+    command.import_(
+        database, config_file, 'clinic.icd10', source, progress=_progress)
 
 
 def run():
     """Entry point of the command."""
-    parser = ArgumentParser(
-        description="Import the ICD-10 codes of the WHO, edition 2019.")
-    parser.add_argument('-d', '--database', dest='database', required=True)
-    parser.add_argument(
-        '-c', '--config', dest='config_file', help='the trytond config file')
-    if argcomplete:
-        argcomplete.autocomplete(parser)
-
-    args = parser.parse_args()
+    args = command.parsed(command.parser(
+            "Import the ICD-10 codes of the WHO, edition 2019."))
     main(args.database, args.config_file)
 
 

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # PYTHON_ARGCOMPLETE_OK
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
@@ -9,32 +8,20 @@ is to be kept where who may write to the database can not write.
 """
 
 import json
-import os
 import sys
-from argparse import ArgumentParser
 from pathlib import Path
 
-try:
-    import argcomplete
-except ImportError:
-    argcomplete = None
-
-try:
-    from proteus import config
-except ImportError:
-    prog = os.path.basename(sys.argv[0])
-    sys.exit(f"proteus must be installed to use {prog}")
+from . import command
 
 
-def do_verify(heads=None):
-    """Verify the database of the current proteus configuration.
+def do_verify(current, heads=None):
+    """Verify the database of the proteus configuration.
 
     heads is {company id: (number, link)} of an earlier run.  Returns
     (Report, one line for each finding).
     """
     from trytond.modules.clinic_rme.verification import describe, verify
     from trytond.transaction import Transaction
-    current = config.get_config()
     with Transaction().start(
             current.database_name, 0, context=current.context,
             readonly=True):
@@ -58,11 +45,10 @@ def main(database, config_file=None, heads=None):
     heads is the path of a file that holds the ends of the chains; it is
     rewritten when nothing was found.  Returns whether nothing was.
     """
-    current = config.set_trytond(database, config_file=config_file)
-    if 'clinic.seal' not in dict(current.pool.iterobject()):
-        sys.exit(f"The module clinic_rme is not activated in {database}")
+    current = command.connect(database, config_file, 'clinic.seal')
     path = Path(heads) if heads else None
-    report, lines = do_verify(read_heads(path) if path else None)
+    report, lines = do_verify(
+        current, read_heads(path) if path else None)
     print(f"seals: {report.seals}, findings: {len(lines)}")
     for line in lines:
         print(line)
@@ -73,16 +59,11 @@ def main(database, config_file=None, heads=None):
 
 def run():
     "Entry point of the command."
-    parser = ArgumentParser(
-        description="Verify that the closed visits say what was sealed.")
-    parser.add_argument('-d', '--database', dest='database', required=True)
-    parser.add_argument(
-        '-c', '--config', dest='config_file', help='the trytond config file')
+    parser = command.parser(
+        "Verify that the closed visits say what was sealed.")
     parser.add_argument(
         '--heads', help='file that remembers the ends of the chains')
-    if argcomplete:
-        argcomplete.autocomplete(parser)
-    args = parser.parse_args()
+    args = command.parsed(parser)
     if not main(args.database, args.config_file, args.heads):
         sys.exit(1)
 

@@ -38,6 +38,7 @@ FULFILLED = {
 UNFULFILLED = {
     'vital_signs': {'vital_signs': None},
     'head_to_toe': {'examinations': None},
+    'plan': {'procedures': None, 'prescription_items': None},
     }
 
 

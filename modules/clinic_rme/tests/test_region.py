@@ -18,8 +18,9 @@ from trytond.tests.test_tryton import (
 from trytond.transaction import Transaction, inactive_records
 
 from trytond.modules.clinic_rme.region import (
-    LokalRegions, RegionImportResult, RegionRow)
+    LokalRegions, RegionRow)
 from trytond.modules.clinic_rme.scripts import import_regions
+from trytond.modules.clinic_rme.terminology import ImportResult
 
 from .tools import RemoteTestCase
 
@@ -71,7 +72,7 @@ class RegionTestCase(unittest.TestCase):
     def test_import(self):
         Region = Pool().get('clinic.region')
         self.assertEqual(
-            self.load(), RegionImportResult(len(REGIONS), 0, 0))
+            self.load(), ImportResult(len(REGIONS), 0, 0))
         village, = Region.search([('code', '=', '3174061001')])
         self.assertEqual(village.level, 'village')
         self.assertEqual(village.postal_code, '12410')
@@ -86,16 +87,16 @@ class RegionTestCase(unittest.TestCase):
     def test_import_again(self):
         Region = Pool().get('clinic.region')
         self.load()
-        self.assertEqual(self.load(), RegionImportResult(0, 0, 0))
+        self.assertEqual(self.load(), ImportResult(0, 0, 0))
         changed = [
             (code, "Cipete" if code == '3174061001' else name, postal_code)
             for code, name, postal_code in REGIONS
             if code != '3276011001']
-        self.assertEqual(self.load(changed), RegionImportResult(0, 1, 1))
+        self.assertEqual(self.load(changed), ImportResult(0, 1, 1))
         with inactive_records():
             gone, = Region.search([('code', '=', '3276011001')])
         self.assertFalse(gone.active)
-        self.assertEqual(self.load(), RegionImportResult(0, 2, 0))
+        self.assertEqual(self.load(), ImportResult(0, 2, 0))
         self.assertTrue(Region(gone.id).active)
 
     @with_transaction()
@@ -223,8 +224,8 @@ class RegionAccessTestCase(RemoteTestCase):
             values = proxy.execute(
                 session, {'start': {}}, 'import_', context)['view']['defaults']
         self.assertEqual(
-            {n: values[n] for n in ['new', 'regions', 'edition']},
-            {'new': len(REGIONS), 'regions': len(REGIONS), 'edition': "Uji"})
+            {n: values[n] for n in ['new', 'codes', 'edition']},
+            {'new': len(REGIONS), 'codes': len(REGIONS), 'edition': "Uji"})
         clerk = self.user('registration')
         village, = clerk.search(
             'clinic.region', [('rec_name', 'ilike', '%cipete selatan%')])
