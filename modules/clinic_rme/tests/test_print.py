@@ -8,6 +8,7 @@ import zipfile
 from decimal import Decimal
 from unittest.mock import patch
 
+import PIL.Image
 from trytond.exceptions import UserError
 from trytond.model.exceptions import AccessError
 
@@ -154,6 +155,26 @@ class PaperTestCase(PrintTestCase):
             self.printed('doctor', PRESCRIPTION, self.visit),
             "Klinik Kota", "Jl. Melati 1", "Bandung", "+62 22 4200000",
             "IZIN-77", "F123")
+
+    def test_logo(self):
+        image = io.BytesIO()
+        PIL.Image.new('RGB', (300, 100), 'navy').save(image, 'png')
+        with self.transaction() as pool:
+            Company = pool.get('company.company')
+            Company.write([Company(self.clinic['kota']['company'])], {
+                    'logo': image.getvalue()})
+        try:
+            odt = self.odt('pharmacist', PRESCRIPTION, self.visit)
+        finally:
+            with self.transaction() as pool:
+                Company = pool.get('company.company')
+                Company.write([Company(self.clinic['kota']['company'])], {
+                        'logo': None})
+        with zipfile.ZipFile(io.BytesIO(odt)) as document:
+            picture, = [
+                n for n in document.namelist() if n.startswith('Pictures/')]
+            with PIL.Image.open(document.open(picture)) as shown:
+                self.assertEqual(shown.width, 3 * shown.height)
 
     def test_header_of_the_company_instead(self):
         with self.transaction() as pool:
