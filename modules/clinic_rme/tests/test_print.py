@@ -302,10 +302,14 @@ class PaperTestCase(PrintTestCase):
             "CANCELLED", self.printed('doctor', PRESCRIPTION, cancelled))
         wrong = self.create_visit('finished')
         self.amend(wrong, 'doctor', 'entered_in_error', "Pasien tertukar")
-        for report in [PRESCRIPTION, SUMMARY]:
-            self.assertPrinted(
-                self.printed('doctor', report, wrong),
-                "ENTERED IN ERROR", "Pasien tertukar")
+        self.assertPrinted(
+            self.printed('doctor', SUMMARY, wrong),
+            "ENTERED IN ERROR", "Pasien tertukar")
+        texts = self.printed('pharmacist', PRESCRIPTION, wrong)
+        self.assertPrinted(
+            texts, "ENTERED IN ERROR", "Addenda and Corrections",
+            "Entered in Error", "Doctor Kota")
+        self.assertNotIn("Pasien tertukar", '\n'.join(texts))
 
 
 class NumeralTestCase(PrintTestCase):
