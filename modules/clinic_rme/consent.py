@@ -232,6 +232,11 @@ class Consent(UidMixin, BranchMixin, Workflow, ModelSQL, ModelView):
         if company := cls.default_company():
             return current_employee(Company(company))
 
+    @fields.depends('kind', 'text')
+    def on_change_kind(self):
+        if not self.text or self.text in {shipped_text(k) for k, _ in KINDS}:
+            self.text = shipped_text(self.kind) if self.kind else None
+
     @fields.depends('template')
     def on_change_template(self):
         if self.template:
