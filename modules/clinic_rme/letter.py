@@ -10,12 +10,11 @@ import datetime as dt
 
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
-from trytond.pool import Pool, PoolMeta
+from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
 from trytond.transaction import Transaction
 
 from .company import PRACTITIONERS
-from .configuration import _sequence
 from .encounter import now
 from .exceptions import LetterAccessError, LetterValidationError
 from .measure import measures_text
@@ -391,34 +390,6 @@ class Letter(
             letter.voided_at = now()
             letter.voided_by = current_employee(letter.company)
         cls.save(letters)
-
-
-class Configuration(metaclass=PoolMeta):
-    __name__ = 'clinic.configuration'
-
-    letter_sequence = fields.MultiValue(
-        _sequence("Letter Sequence", 'sequence_type_letter'))
-
-    @classmethod
-    def multivalue_model(cls, field):
-        if field == 'letter_sequence':
-            return Pool().get('clinic.configuration.sequence')
-        return super().multivalue_model(field)
-
-    @classmethod
-    def default_letter_sequence(cls, **pattern):
-        return cls.multivalue_model(
-            'letter_sequence').default_letter_sequence()
-
-
-class ConfigurationSequence(metaclass=PoolMeta):
-    __name__ = 'clinic.configuration.sequence'
-
-    letter_sequence = _sequence("Letter Sequence", 'sequence_type_letter')
-
-    @classmethod
-    def default_letter_sequence(cls):
-        return cls._default_sequence('sequence_letter')
 
 
 class LetterReport(ClinicReport):
