@@ -18,7 +18,7 @@ from .company import PRACTITIONERS
 from .encounter import now
 from .exceptions import LetterAccessError, LetterValidationError
 from .measure import measures_text
-from .mixin import BranchMixin, UidMixin, current_employee
+from .mixin import BranchMixin, UidMixin
 from .report import ClinicReport
 
 KINDS = [
@@ -211,9 +211,11 @@ class Letter(
 
     @classmethod
     def default_author(cls):
-        Company = Pool().get('company.company')
+        pool = Pool()
+        Company = pool.get('company.company')
+        User = pool.get('res.user')
         if company := cls.default_company():
-            return current_employee(Company(company))
+            return User.acting_employee(Company(company))
 
     @fields.depends('encounter', '_parent_encounter.patient')
     def on_change_with_patient(self, name=None):
@@ -368,7 +370,8 @@ class Letter(
 
     def _signing(self):
         "Return the id of the user's employee, who has to be the author"
-        employee = current_employee(self.company)
+        User = Pool().get('res.user')
+        employee = User.acting_employee(self.company)
         if not employee or not self.author or self.author.id != employee:
             raise LetterAccessError(gettext(
                     'clinic_rme.msg_letter_author', letter=self.rec_name))
@@ -382,13 +385,14 @@ class Letter(
 
         Raises LetterValidationError without a reason.
         """
+        User = Pool().get('res.user')
         for letter in letters:
             if not (letter.void_reason or '').strip():
                 raise LetterValidationError(gettext(
                         'clinic_rme.msg_letter_void_reason',
                         letter=letter.rec_name))
             letter.voided_at = now()
-            letter.voided_by = current_employee(letter.company)
+            letter.voided_by = User.acting_employee(letter.company)
         cls.save(letters)
 
 
