@@ -89,10 +89,10 @@ class PrintAccessTestCase(PrintTestCase):
     def test_user_without_branch(self):
         with self.transaction() as pool:
             User = pool.get('res.user')
-            user, = User.search([('login', '=', 'doctor-desa')])
+            user, = User.search([('login', '=', 'nurse-desa')])
             User.write([user], {'company': None, 'employee': None})
         with self.assertRaisesRegex(UserError, "Choose a branch"):
-            self.printed('doctor-desa', CARD, self.patient)
+            self.printed('nurse-desa', CARD, self.patient)
 
     def test_server_without_libreoffice(self):
         "gives the OpenDocument text instead of an error"
