@@ -66,6 +66,7 @@ setup(
         'cryptography >= 46, < 51',
         'fhir.resources >= 8.2, < 9',
         'phonenumbers >= 9, < 10',
+        'pillow >= 12, < 14',
         'python-barcode >= 0.16, < 1',
         'python-stdnum >= 2, < 3',
         'requests >= 2.32, < 3',

@@ -37,6 +37,8 @@ class Configuration(
         _sequence("Medical Record Number Sequence", 'sequence_type_patient'))
     encounter_sequence = fields.MultiValue(
         _sequence("Encounter Sequence", 'sequence_type_encounter'))
+    letter_sequence = fields.MultiValue(
+        _sequence("Letter Sequence", 'sequence_type_letter'))
     signature_required = fields.MultiValue(_signature_required)
     correction_hours = fields.MultiValue(_correction_hours)
     retention_years = fields.Integer(
@@ -50,7 +52,8 @@ class Configuration(
         pool = Pool()
         if field in {'signature_required', 'correction_hours'}:
             return pool.get('clinic.configuration.correction')
-        if field in {'patient_sequence', 'encounter_sequence'}:
+        if field in {
+                'patient_sequence', 'encounter_sequence', 'letter_sequence'}:
             return pool.get('clinic.configuration.sequence')
         return super().multivalue_model(field)
 
@@ -73,6 +76,11 @@ class Configuration(
         return cls.multivalue_model(
             'encounter_sequence').default_encounter_sequence()
 
+    @classmethod
+    def default_letter_sequence(cls, **pattern):
+        return cls.multivalue_model(
+            'letter_sequence').default_letter_sequence()
+
 
 class ConfigurationSequence(ModelSQL, CompanyValueMixin):
     __name__ = 'clinic.configuration.sequence'
@@ -81,6 +89,7 @@ class ConfigurationSequence(ModelSQL, CompanyValueMixin):
         "Medical Record Number Sequence", 'sequence_type_patient')
     encounter_sequence = _sequence(
         "Encounter Sequence", 'sequence_type_encounter')
+    letter_sequence = _sequence("Letter Sequence", 'sequence_type_letter')
 
     @classmethod
     def default_patient_sequence(cls):
@@ -89,6 +98,10 @@ class ConfigurationSequence(ModelSQL, CompanyValueMixin):
     @classmethod
     def default_encounter_sequence(cls):
         return cls._default_sequence('sequence_encounter')
+
+    @classmethod
+    def default_letter_sequence(cls):
+        return cls._default_sequence('sequence_letter')
 
     @classmethod
     def _default_sequence(cls, name):

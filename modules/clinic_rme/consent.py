@@ -21,7 +21,7 @@ from .company import PRACTITIONERS
 from .contact import RELATIONSHIPS
 from .encounter import now
 from .exceptions import ConsentAccessError, ConsentValidationError
-from .mixin import BranchMixin, UidMixin, current_employee
+from .mixin import BranchMixin, UidMixin
 from .report import ClinicReport
 
 KINDS = [
@@ -228,9 +228,16 @@ class Consent(UidMixin, BranchMixin, Workflow, ModelSQL, ModelView):
 
     @classmethod
     def default_explained_by(cls):
-        Company = Pool().get('company.company')
+        pool = Pool()
+        Company = pool.get('company.company')
+        User = pool.get('res.user')
         if company := cls.default_company():
-            return current_employee(Company(company))
+            return User.acting_employee(Company(company))
+
+    @fields.depends('kind', 'text')
+    def on_change_kind(self):
+        if not self.text or self.text in {shipped_text(k) for k, _ in KINDS}:
+            self.text = shipped_text(self.kind) if self.kind else None
 
     @fields.depends('template')
     def on_change_template(self):

@@ -10,16 +10,15 @@ import datetime as dt
 
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
-from trytond.pool import Pool, PoolMeta
+from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
 from trytond.transaction import Transaction
 
 from .company import PRACTITIONERS
-from .configuration import _sequence
 from .encounter import now
 from .exceptions import LetterAccessError, LetterValidationError
 from .measure import measures_text
-from .mixin import BranchMixin, UidMixin, current_employee
+from .mixin import BranchMixin, UidMixin
 from .report import ClinicReport
 
 KINDS = [
@@ -212,9 +211,11 @@ class Letter(
 
     @classmethod
     def default_author(cls):
-        Company = Pool().get('company.company')
+        pool = Pool()
+        Company = pool.get('company.company')
+        User = pool.get('res.user')
         if company := cls.default_company():
-            return current_employee(Company(company))
+            return User.acting_employee(Company(company))
 
     @fields.depends('encounter', '_parent_encounter.patient')
     def on_change_with_patient(self, name=None):
@@ -369,7 +370,8 @@ class Letter(
 
     def _signing(self):
         "Return the id of the user's employee, who has to be the author"
-        employee = current_employee(self.company)
+        User = Pool().get('res.user')
+        employee = User.acting_employee(self.company)
         if not employee or not self.author or self.author.id != employee:
             raise LetterAccessError(gettext(
                     'clinic_rme.msg_letter_author', letter=self.rec_name))
@@ -383,42 +385,15 @@ class Letter(
 
         Raises LetterValidationError without a reason.
         """
+        User = Pool().get('res.user')
         for letter in letters:
             if not (letter.void_reason or '').strip():
                 raise LetterValidationError(gettext(
                         'clinic_rme.msg_letter_void_reason',
                         letter=letter.rec_name))
             letter.voided_at = now()
-            letter.voided_by = current_employee(letter.company)
+            letter.voided_by = User.acting_employee(letter.company)
         cls.save(letters)
-
-
-class Configuration(metaclass=PoolMeta):
-    __name__ = 'clinic.configuration'
-
-    letter_sequence = fields.MultiValue(
-        _sequence("Letter Sequence", 'sequence_type_letter'))
-
-    @classmethod
-    def multivalue_model(cls, field):
-        if field == 'letter_sequence':
-            return Pool().get('clinic.configuration.sequence')
-        return super().multivalue_model(field)
-
-    @classmethod
-    def default_letter_sequence(cls, **pattern):
-        return cls.multivalue_model(
-            'letter_sequence').default_letter_sequence()
-
-
-class ConfigurationSequence(metaclass=PoolMeta):
-    __name__ = 'clinic.configuration.sequence'
-
-    letter_sequence = _sequence("Letter Sequence", 'sequence_type_letter')
-
-    @classmethod
-    def default_letter_sequence(cls):
-        return cls._default_sequence('sequence_letter')
 
 
 class LetterReport(ClinicReport):

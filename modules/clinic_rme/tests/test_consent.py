@@ -86,6 +86,7 @@ class ConsentTestCase(PrintTestCase):
         consent.kind = 'informed'
         consent.encounter = Model.get(
             'clinic.encounter', config=self.doctor.config)(self.visit)
+        self.assertEqual(consent.text, shipped_text('informed'))
         self.assertEqual(consent.patient.id, self.patient)
         self.assertIn("J06.9", consent.diagnosis)
         self.assertEqual(

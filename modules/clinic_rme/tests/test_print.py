@@ -8,6 +8,7 @@ import zipfile
 from decimal import Decimal
 from unittest.mock import patch
 
+import PIL.Image
 from trytond.exceptions import UserError
 from trytond.model.exceptions import AccessError
 
@@ -88,10 +89,10 @@ class PrintAccessTestCase(PrintTestCase):
     def test_user_without_branch(self):
         with self.transaction() as pool:
             User = pool.get('res.user')
-            user, = User.search([('login', '=', 'doctor-desa')])
+            user, = User.search([('login', '=', 'nurse-desa')])
             User.write([user], {'company': None, 'employee': None})
         with self.assertRaisesRegex(UserError, "Choose a branch"):
-            self.printed('doctor-desa', CARD, self.patient)
+            self.printed('nurse-desa', CARD, self.patient)
 
     def test_server_without_libreoffice(self):
         "gives the OpenDocument text instead of an error"
@@ -154,6 +155,26 @@ class PaperTestCase(PrintTestCase):
             self.printed('doctor', PRESCRIPTION, self.visit),
             "Klinik Kota", "Jl. Melati 1", "Bandung", "+62 22 4200000",
             "IZIN-77", "F123")
+
+    def test_logo(self):
+        image = io.BytesIO()
+        PIL.Image.new('RGB', (300, 100), 'navy').save(image, 'png')
+        with self.transaction() as pool:
+            Company = pool.get('company.company')
+            Company.write([Company(self.clinic['kota']['company'])], {
+                    'logo': image.getvalue()})
+        try:
+            odt = self.odt('pharmacist', PRESCRIPTION, self.visit)
+        finally:
+            with self.transaction() as pool:
+                Company = pool.get('company.company')
+                Company.write([Company(self.clinic['kota']['company'])], {
+                        'logo': None})
+        with zipfile.ZipFile(io.BytesIO(odt)) as document:
+            picture, = [
+                n for n in document.namelist() if n.startswith('Pictures/')]
+            with PIL.Image.open(document.open(picture)) as shown:
+                self.assertEqual(shown.width, 3 * shown.height)
 
     def test_header_of_the_company_instead(self):
         with self.transaction() as pool:
@@ -281,10 +302,14 @@ class PaperTestCase(PrintTestCase):
             "CANCELLED", self.printed('doctor', PRESCRIPTION, cancelled))
         wrong = self.create_visit('finished')
         self.amend(wrong, 'doctor', 'entered_in_error', "Pasien tertukar")
-        for report in [PRESCRIPTION, SUMMARY]:
-            self.assertPrinted(
-                self.printed('doctor', report, wrong),
-                "ENTERED IN ERROR", "Pasien tertukar")
+        self.assertPrinted(
+            self.printed('doctor', SUMMARY, wrong),
+            "ENTERED IN ERROR", "Pasien tertukar")
+        texts = self.printed('pharmacist', PRESCRIPTION, wrong)
+        self.assertPrinted(
+            texts, "ENTERED IN ERROR", "Addenda and Corrections",
+            "Entered in Error", "Doctor Kota")
+        self.assertNotIn("Pasien tertukar", '\n'.join(texts))
 
 
 class NumeralTestCase(PrintTestCase):
