@@ -105,8 +105,9 @@ class ManyTestCase(ClinicDayTestCase):
             arguments += [[visit], {'plan': text}]
         doctor(ENCOUNTER, 'write', *arguments)
         self.assertEqual(
-            [r['plan'] for r in doctor(ENCOUNTER, 'read', visits, ['plan'])],
-            texts)
+            {r['id']: r['plan']
+                for r in doctor(ENCOUNTER, 'read', visits, ['plan'])},
+            dict(zip(visits, texts, strict=True)))
         rows = [
             self.root.search(
                 'clinic.vital_signs', [('encounter', '=', visit)])[0]
@@ -116,9 +117,9 @@ class ManyTestCase(ClinicDayTestCase):
             arguments += [[row], {'heart_rate': rate}]
         doctor('clinic.vital_signs', 'write', *arguments)
         self.assertEqual(
-            [r['heart_rate'] for r in doctor(
-                    'clinic.vital_signs', 'read', rows, ['heart_rate'])],
-            [70, 80, 90])
+            {r['id']: r['heart_rate'] for r in doctor(
+                    'clinic.vital_signs', 'read', rows, ['heart_rate'])},
+            dict(zip(rows, [70, 80, 90], strict=True)))
 
 
 class EntryTestCase(ClinicDayTestCase):
