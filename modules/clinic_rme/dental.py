@@ -17,8 +17,11 @@ from trytond.pyson import Eval
 from .exceptions import ToothFindingError
 from .mixin import EncounterPartMixin, part_states
 from .teeth import (
-    CONDITIONS, FILLINGS, MAY_HAVE_SURFACES, ON_SURFACES, SURFACES, TEETH,
-    contradict, read_surfaces, surfaces_of)
+    CONDITIONS, FILLINGS, MAY_HAVE_SURFACES, ON_SURFACES, SURFACES, SYNONYMS,
+    TEETH, contradict, read_surfaces, surfaces_of)
+
+# What may be typed for surfaces
+_LETTERS = {letter for letter, _ in SURFACES} | {*SYNONYMS} | {' '}
 
 
 class ToothFinding(EncounterPartMixin, ModelSQL, ModelView):
@@ -80,7 +83,16 @@ class ToothFinding(EncounterPartMixin, ModelSQL, ModelView):
 
     @classmethod
     def set_surface_letters(cls, findings, name, value):
-        "Typing the letters has filled the surfaces; they alone are stored"
+        """Store the letters as surfaces, where these do not say it already.
+
+        Raises ToothFindingError for letters that name no surface.
+        """
+        for finding in findings:
+            surfaces = read_surfaces(value, finding.tooth)
+            if strange := {*(value or '').upper()} - _LETTERS:
+                finding.refuse_surfaces(strange)
+            if {*surfaces} != {*finding.surfaces}:
+                cls.write([finding], {'surfaces': surfaces})
 
     def get_rec_name(self, name):
         return ' '.join(filter(None, [
@@ -120,12 +132,15 @@ class ToothFinding(EncounterPartMixin, ModelSQL, ModelView):
             raise ToothFindingError(gettext(
                     'clinic_rme.msg_tooth_whole',
                     tooth=self.tooth, condition=self.condition_string))
-        own = surfaces_of(self.tooth)
-        if lacking := {*self.surfaces} - {*own}:
-            raise ToothFindingError(gettext(
-                    'clinic_rme.msg_tooth_surface', tooth=self.tooth,
-                    surface=', '.join(sorted(lacking)),
-                    surfaces=', '.join(own)))
+        if lacking := {*self.surfaces} - {*surfaces_of(self.tooth)}:
+            self.refuse_surfaces(lacking)
+
+    def refuse_surfaces(self, letters):
+        "Raise ToothFindingError that names the letters and what there is"
+        raise ToothFindingError(gettext(
+                'clinic_rme.msg_tooth_surface', tooth=self.tooth,
+                surface=', '.join(sorted(letters)),
+                surfaces=', '.join(surfaces_of(self.tooth))))
 
     @classmethod
     def check_contradictions(cls, findings):

@@ -14,7 +14,8 @@ MODEL = 'clinic.encounter'
 RULE = 'clinic.completion.rule'
 NOTHING = {
     'practitioner': None, 'room': None, 'chief_complaint': None,
-    'vital_signs': None, 'examinations': None, 'diagnoses': None}
+    'vital_signs': None, 'examinations': None, 'diagnoses': None,
+    'tooth_findings': None, 'checkups': None}
 # What fulfils each requirement of a branch
 FULFILLED = {
     'nik': {},
@@ -82,7 +83,8 @@ class CompletionTestCase(RemoteTestCase):
                     "Complaint is not recorded "
                     "(Examination: Chief Complaint)"),
                 ({'chief_complaint': " \n"}, "Complaint is not recorded"),
-                ({'vital_signs': None, 'examinations': None},
+                ({'vital_signs': None, 'examinations': None,
+                        'tooth_findings': None, 'checkups': None},
                     "No vital signs or findings yet "
                     "(Examination: Vital Signs)"),
                 ({'diagnoses': None},

@@ -303,6 +303,27 @@ class ToothFindingTestCase(DentalTestCase):
         self.assertEqual({*changes['surfaces']}, {'M', 'I'})
         self.assertEqual(changes['surface_letters'], 'MI')
 
+    def test_letters_alone(self):
+        id_ = self.doctor.create(
+            TOOTH, encounter=self.visit, tooth='11', condition='cof',
+            surface_letters="om b")
+        self.assertEqual(
+            {*self.doctor.read(TOOTH, id_, 'surfaces')['surfaces']},
+            {'M', 'I', 'V'})
+        self.doctor(TOOTH, 'write', [id_], {'surface_letters': "d"})
+        self.assertEqual(
+            self.doctor.read(TOOTH, id_, 'surfaces')['surfaces'], ('D',))
+        for letters in ["x", "d1", "🦷"]:
+            with self.subTest(letters):
+                with self.assertRaisesRegex(
+                        ToothFindingError, "11 has no surface"):
+                    self.doctor(
+                        TOOTH, 'write', [id_], {'surface_letters': letters})
+        with self.assertRaises((ToothFindingError, RequiredValidationError)):
+            self.doctor(TOOTH, 'write', [id_], {'surface_letters': ""})
+        self.assertEqual(
+            self.doctor.read(TOOTH, id_, 'surfaces')['surfaces'], ('D',))
+
     def test_long_note(self):
         note = "Karies \"dalam\"\n🦷 " * 700
         id_ = self.find('16', 'car', 'O', note=note)
