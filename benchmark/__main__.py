@@ -1,6 +1,6 @@
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-"""python -m benchmark push|claim|branches: see script/bench.
+"""python -m benchmark push|claim|branches|clinic: see script/bench.
 
 Sets the environment before trytond is imported.
 """
@@ -17,7 +17,7 @@ from demo.loading import sources
 
 from .processes import ROOT
 
-SUBJECTS = ['push', 'claim', 'branches']
+SUBJECTS = ['push', 'claim', 'branches', 'clinic']
 
 
 def set_environment(scratch):

@@ -6,7 +6,8 @@ The visits of many branches, unevenly spread, fall due one after the other,
 as in a working day that runs faster. Of the bad branches one has a wrong
 secret, one has all visits refused as data, one is answered too late; their
 visits are all due from the start. The same load is sent without them and with
-them, and before that all at once, as after an hour without connection.
+them, and before that all at once, as after an hour without connection. Each
+branch has its token before, as in most of an hour, unless --cold is given.
 Settings are those of a fresh installation, pacing included.
 """
 
@@ -100,23 +101,37 @@ def run(template, bad, args, kind):
     treatment = [
         f'--{how}={client}' for how, client in zip(
             ['wrong', 'refused', 'slow'], clients, strict=True)]
+    database.execute(
+        name, 'UPDATE satusehat_submission SET next_attempt = %s::timestamp',
+        [database.NEVER])
+    due = {}
+
+    def day():
+        due.update(plan(name, bad, args, kind, soon()))
+        wait(name, bad, max(due.values()))
+
     try:
         with platform(
                 'standin', args.latency, args.branches, *treatment,
                 f'--silence={SILENCE}') as far, children(
                 args.senders, 'benchmark.sending', name, '--stay',
+                *([] if args.cold else ['--warm']),
                 **settings(far.url, args)) as senders:
             costs = Costs(name, far.child)
-            start = dt.datetime.now(dt.timezone.utc).replace(
-                microsecond=0, tzinfo=None) + dt.timedelta(seconds=5)
-            due = plan(name, bad, args, kind, start)
-            results = race(senders, lambda: wait(
-                    name, bad, max(due.values())))
+            results = race(senders, day)
             log, (of_database, _) = far.log(), costs.spent()
+        began = min(result['started'] for result in results)
         return row(
-            kind, due, log, results, of_database, clients, states(name, bad))
+            kind, due, [entry for entry in log if entry[1] >= began],
+            results, of_database, clients, states(name, bad))
     finally:
         database.drop(name)
+
+
+def soon():
+    "Return the moment at which the run begins, naive UTC"
+    return dt.datetime.now(dt.timezone.utc).replace(
+        microsecond=0, tzinfo=None) + dt.timedelta(seconds=5)
 
 
 def settings(url, args):
@@ -170,6 +185,7 @@ def parser():
     result.add_argument('--exponent', type=float, default=0.8)
     result.add_argument('--latency', type=float, default=100)
     result.add_argument('--senders', type=int, default=1)
+    result.add_argument('--cold', action='store_true')
     result.add_argument('--setting', type=pair, action='append', default=[])
     return result
 

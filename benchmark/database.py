@@ -26,15 +26,17 @@ def new_name(kind):
     return f'bench_{kind}_{uuid.uuid4().hex[:8]}'
 
 
-def create(name):
-    """Create a database with both modules and load it into this process.
+def create(name, module=MODULE):
+    """Create a database with the module and load it into this process.
 
     Takes it from the dump of these sources where DB_CACHE names one.
     """
     os.environ['DB_NAME'] = name
     from trytond.tests import test_tryton
     test_tryton.DB_NAME = name
-    test_tryton.activate_module(MODULE)
+    test_tryton.activate_module(module)
+    # A server does not validate computed fields, only tests do
+    Pool.test = False
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from .content import canonical, contents
 from .encounter import now
 from .exceptions import AmendmentAccessError, AmendmentError
 from .mixin import (
-    BranchMixin, UidMixin, current_employee, hold_encounters, stored_fields)
+    BranchMixin, UidMixin, hold_encounters, stored_fields)
 from .rendering import render, render_changes
 
 KINDS = [
@@ -176,6 +176,7 @@ class Amendment(UidMixin, BranchMixin, ModelSQL, ModelView):
         if not _has_group(MAY_REQUEST[kind]):
             raise AmendmentAccessError(
                 gettext('clinic_rme.msg_amendment_not_allowed'))
+        User = Pool().get('res.user')
         hold_encounters([encounter.id])
         with without_check_access():
             cls._check_possible(encounter, kind)
@@ -184,7 +185,7 @@ class Amendment(UidMixin, BranchMixin, ModelSQL, ModelView):
                         'kind': kind,
                         'text': text,
                         'user': Transaction().user,
-                        'author': current_employee(encounter.company),
+                        'author': User.acting_employee(encounter.company),
                         'requested_at': now(),
                         'state': 'requested',
                         }])
@@ -216,7 +217,8 @@ class Amendment(UidMixin, BranchMixin, ModelSQL, ModelView):
         pool = Pool()
         Configuration = pool.get('clinic.configuration')
         Seal = pool.get('clinic.seal')
-        employee = current_employee(encounter.company)
+        User = pool.get('res.user')
+        employee = User.acting_employee(encounter.company)
         authors = {
             e.id for e in [encounter.practitioner, encounter.finished_by] if e}
         if not employee or employee not in authors:

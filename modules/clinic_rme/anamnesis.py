@@ -26,10 +26,10 @@ class AnamnesisMixin(RecordedMixin):
     """
     __slots__ = ()
 
-    present_illness = fields.Text("Present Illness", loading='lazy')
-    past_illness = fields.Text("Past Illnesses", loading='lazy')
-    family_illness = fields.Text("Family Illnesses", loading='lazy')
-    medication_history = fields.Text("Medication History", loading='lazy')
+    present_illness = fields.Text("Present Illness")
+    past_illness = fields.Text("Past Illnesses")
+    family_illness = fields.Text("Family Illnesses")
+    medication_history = fields.Text("Medication History")
     allergy_status = fields.Function(
         fields.Selection(
             [(None, ""), *ALLERGY_STATUSES], "Allergy Status", sort=False,

@@ -66,20 +66,20 @@ class DemographicsMixin:
     __slots__ = ()
 
     religion = fields.Selection(
-        RELIGIONS, "Religion", sort=False, loading='lazy')
+        RELIGIONS, "Religion", sort=False)
     education = fields.Selection(
-        EDUCATIONS, "Education", sort=False, loading='lazy',
+        EDUCATIONS, "Education", sort=False,
         help="The highest degree.")
     occupation = fields.Selection(
-        OCCUPATIONS, "Occupation", sort=False, loading='lazy')
+        OCCUPATIONS, "Occupation", sort=False)
     marital_status = fields.Selection(
-        MARITAL_STATUSES, "Marital Status", sort=False, loading='lazy')
-    ethnicity = fields.Char("Ethnicity", loading='lazy')
+        MARITAL_STATUSES, "Marital Status", sort=False)
+    ethnicity = fields.Char("Ethnicity")
     spoken_languages = fields.Char(
-        "Spoken Languages", loading='lazy',
+        "Spoken Languages",
         help="The languages in which the person can be talked to.")
     blood_type = fields.Selection(
         BLOOD_TYPES, "Blood Type", sort=False, translate=False,
-        loading='lazy')
+        )
     rhesus = fields.Selection(
-        RHESUS_FACTORS, "Rhesus Factor", sort=False, loading='lazy')
+        RHESUS_FACTORS, "Rhesus Factor", sort=False)

@@ -2,11 +2,12 @@
 # this repository contains the full copyright notices and license terms.
 
 import datetime as dt
-from itertools import pairwise
+from collections import defaultdict
+from itertools import chain, pairwise
 
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
-from trytond.modules.company.model import employee_field, set_employee
+from trytond.modules.company.model import employee_field
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
 from trytond.tools import timezone
@@ -39,6 +40,11 @@ PASSED = {
     'finished': 'finished_at',
     }
 TIMES = list(PASSED.values())
+BY = {
+    'arrived': 'registered_by',
+    'in_progress': 'started_by',
+    'finished': 'finished_by',
+    }
 GIVEN = {
     'number', 'cancelled_at', 'registered_by', 'started_by', 'finished_by'}
 FIXED = GIVEN | {'company', 'state', 'status_history'}
@@ -120,10 +126,10 @@ class Encounter(
         readonly=True)
 
     chief_complaint = fields.Text(
-        "Chief Complaint", loading='lazy', states=_closed)
+        "Chief Complaint",  states=_closed)
     chief_complaint_code = fields.Many2One(
         'clinic.clinical_finding', "Chief Complaint Code",
-        ondelete='RESTRICT', loading='lazy', states=_closed,
+        ondelete='RESTRICT',  states=_closed,
         help="The complaint as a coded finding.\n"
         "Leave empty when no entry of the list fits.")
     vital_signs = fields.One2Many(
@@ -142,7 +148,7 @@ class Encounter(
             ], "Discharge Disposition", required=True, sort=False,
         states=_closed)
     discharge_note = fields.Char(
-        "Discharge Note", loading='lazy', states=_closed)
+        "Discharge Note",  states=_closed)
 
     registered_by = employee_field("Registered by", states=[s for s, _ in STATES])
     started_by = employee_field("Started by", states=[s for s, _ in STATES])
@@ -396,45 +402,66 @@ class Encounter(
             ]
 
     @classmethod
-    def _fill_time(cls, encounters, name):
-        cls.write([e for e in encounters if not getattr(e, name)], {
-                name: now(),
-                })
-
-    @classmethod
     @ModelView.button
-    @Workflow.transition('arrived')
-    @set_employee('registered_by')
     def arrive(cls, encounters):
         "The patient is here and waits"
-        cls._fill_time(encounters, 'arrived_at')
+        cls._pass(cls._that_may(encounters, 'arrived'), 'arrived')
 
     @classmethod
     @ModelView.button
-    @Workflow.transition('in_progress')
-    @set_employee('started_by')
     def start(cls, encounters):
         "The examination begins"
-        cls._fill_time(encounters, 'started_at')
+        cls._pass(cls._that_may(encounters, 'in_progress'), 'in_progress')
 
     @classmethod
     @ModelView.button
-    @Workflow.transition('finished')
-    @set_employee('finished_by')
     def finish(cls, encounters):
         """The visit is over: what it holds is closed.
 
         Raises EncounterIncompleteError that names what is missing.
         """
+        encounters = cls._that_may(encounters, 'finished')
         cls.check_complete(encounters)
-        cls._fill_time(encounters, 'finished_at')
+        cls._pass(encounters, 'finished')
+        cls.on_finished(encounters)
+
+    @classmethod
+    def on_finished(cls, encounters):
+        "Extend it with what follows from the end of visits"
 
     @classmethod
     @ModelView.button
-    @Workflow.transition('cancelled')
     def cancel(cls, encounters):
         "The visit does not take place"
-        cls._fill_time(encounters, 'cancelled_at')
+        cls._pass(cls._that_may(encounters, 'cancelled'), 'cancelled')
+
+    @classmethod
+    def _that_may(cls, encounters, state):
+        "Return the visits that may pass to the state"
+        return [e for e in encounters if (e.state, state) in cls._transitions]
+
+    @classmethod
+    def _pass(cls, encounters, state):
+        """Let the visits pass to the state, in one write of each.
+
+        What the staff did not fill in becomes the present time and the
+        employee who does it.  `Workflow.transition` and `set_employee` would
+        write each visit three times.
+        """
+        User = Pool().get('res.user')
+        time, by = {**PASSED, 'cancelled': 'cancelled_at'}[state], BY.get(state)
+        present = now()
+        groups = defaultdict(list)
+        for encounter in encounters:
+            values = {'state': state}
+            if not getattr(encounter, time):
+                values[time] = present
+            if by and not getattr(encounter, by):
+                values[by] = User.acting_employee(encounter.company)
+            groups[tuple(values.items())].append(encounter)
+        if groups:
+            cls.write(*chain.from_iterable(
+                    (group, dict(values)) for values, group in groups.items()))
 
 
 _BANNER = ['sex', 'age', 'payer', 'allergy_status', 'allergy_text']

@@ -72,14 +72,6 @@ def stored_fields(Model):
         and field._type not in {'one2many', 'one2one'}} - _LOG
 
 
-def current_employee(company):
-    "Return the id of the current user's employee of the branch, if any"
-    User = Pool().get('res.user')
-    employee = User(Transaction().user).employee
-    if employee and employee.company == company:
-        return employee.id
-
-
 def hold_encounters(ids):
     """Let no one else close or change the visits until the commit.
 
@@ -115,10 +107,8 @@ class EncounterPartMixin(UidMixin, BranchMixin):
 
     @classmethod
     def default_recorded_by(cls):
-        pool = Pool()
-        User = pool.get('res.user')
-        employee = User(Transaction().user).employee
-        return employee.id if employee else None
+        User = Pool().get('res.user')
+        return User.acting_employee()
 
     @classmethod
     def preprocess_values(cls, mode, values):

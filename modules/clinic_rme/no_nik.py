@@ -42,33 +42,33 @@ class NoNIKMixin:
     __slots__ = ()
 
     no_nik_reason = fields.Selection(
-        REASONS, "Reason without NIK", sort=False, loading='lazy',
+        REASONS, "Reason without NIK", sort=False,
         states={
             'invisible': Bool(Eval('nik')),
             },
         help="Why there is no NIK.")
     passport_number = fields.Char(
-        "Passport Number", loading='lazy',
+        "Passport Number",
         states={
             'required': (
                 (Eval('no_nik_reason') == 'foreigner')
                 & ~Eval('stay_permit_number')),
             **_only_for('foreigner')})
     stay_permit_number = fields.Char(
-        "Stay Permit Number", loading='lazy', states=_only_for('foreigner'),
+        "Stay Permit Number",  states=_only_for('foreigner'),
         help="The number of the stay permit (KITAS or KITAP).")
-    mother_name = fields.Char("Mother's Name", loading='lazy')
+    mother_name = fields.Char("Mother's Name")
     mother_nik = fields.Char(
-        "Mother's NIK", loading='lazy', states=_only_for('newborn'),
+        "Mother's NIK",  states=_only_for('newborn'),
         help="Newborns are known by the NIK of their mother.")
     estimated_age = fields.Selection(
-        ESTIMATED_AGES, "Estimated Age", sort=False, loading='lazy',
+        ESTIMATED_AGES, "Estimated Age", sort=False,
         states=_only_for('unknown'))
     found_place = fields.Char(
-        "Found at", loading='lazy', states=_only_for('unknown'),
+        "Found at",  states=_only_for('unknown'),
         help="Where the person was found.")
     found_at = fields.DateTime(
-        "Found on", loading='lazy', states=_only_for('unknown'))
+        "Found on",  states=_only_for('unknown'))
 
     @classmethod
     def __setup__(cls):

@@ -21,11 +21,11 @@ class NoteMixin(RecordedMixin):
             'clinic.note_template', "Insert Template",
             help="Adds the texts of the template to the note."),
         'get_note_template', setter='set_note_template')
-    subjective = fields.Text("Subjective", loading='lazy')
-    objective = fields.Text("Objective", loading='lazy')
-    assessment = fields.Text("Assessment", loading='lazy')
-    plan = fields.Text("Plan", loading='lazy')
-    nursing_note = fields.Text("Nursing Note", loading='lazy')
+    subjective = fields.Text("Subjective")
+    objective = fields.Text("Objective")
+    assessment = fields.Text("Assessment")
+    plan = fields.Text("Plan")
+    nursing_note = fields.Text("Nursing Note")
 
     @classmethod
     def __setup__(cls):

@@ -32,46 +32,38 @@ CHANGES = {'weight': 1.5, 'height': 1.2}
 HEAVY = 200
 
 
-def _within(name):
-    low, high = RANGES[name]
-    return ['OR',
-        (name, '=', None),
-        [(name, '>=', low), (name, '<=', high)],
-        ]
-
-
 class VitalSigns(EncounterPartMixin, ModelSQL, ModelView):
     __name__ = 'clinic.vital_signs'
 
     measured_at = fields.DateTime(
         "Measured at", required=True, states=part_states)
     systolic = fields.Integer(
-        "Systolic", domain=_within('systolic'), states=part_states,
+        "Systolic", states=part_states,
         help="mmHg, 40 to 300.")
     diastolic = fields.Integer(
-        "Diastolic", domain=_within('diastolic'), states=part_states,
+        "Diastolic", states=part_states,
         help="mmHg, 20 to 200.")
     heart_rate = fields.Integer(
-        "Heart Rate", domain=_within('heart_rate'), states=part_states,
+        "Heart Rate", states=part_states,
         help="Beats per minute, 20 to 300.")
     respiratory_rate = fields.Integer(
-        "Respiratory Rate", domain=_within('respiratory_rate'),
+        "Respiratory Rate",
         states=part_states,
         help="Breaths per minute, 4 to 120.")
     temperature = fields.Float(
-        "Temperature", digits=(3, 1), domain=_within('temperature'),
+        "Temperature", digits=(3, 1),
         states=part_states,
         help="Degrees Celsius, 25 to 45.")
     oxygen_saturation = fields.Integer(
-        "Oxygen Saturation", domain=_within('oxygen_saturation'),
+        "Oxygen Saturation",
         states=part_states,
         help="Percent, 30 to 100.")
     weight = fields.Float(
-        "Weight", digits=(4, 1), domain=_within('weight'),
+        "Weight", digits=(4, 1),
         states=part_states,
         help="Kilograms, 0.3 to 500.")
     height = fields.Float(
-        "Height", digits=(4, 1), domain=_within('height'),
+        "Height", digits=(4, 1),
         states=part_states,
         help="Centimetres, 20 to 260.")
     consciousness = fields.Selection([

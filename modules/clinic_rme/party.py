@@ -28,12 +28,12 @@ class Party(DemographicsMixin, NoNIKMixin, metaclass=PoolMeta):
     __name__ = 'party.party'
 
     nik = fields.Char(
-        "NIK", loading='lazy',
+        "NIK",
         help="The national identity number, 16 digits as on the identity "
         "card (KTP).")
-    birth_date = fields.Date("Birth Date", loading='lazy')
-    birth_place = fields.Char("Birth Place", loading='lazy')
-    sex = fields.Selection(SEXES, "Sex", sort=False, loading='lazy')
+    birth_date = fields.Date("Birth Date")
+    birth_place = fields.Char("Birth Place")
+    sex = fields.Selection(SEXES, "Sex", sort=False)
     patients = fields.One2Many(
         'clinic.patient', 'party', "Patient", size=1, readonly=True)
 

@@ -49,7 +49,7 @@ class Patient(MergeMixin, DeactivableMixin, ModelSQL, ModelView):
         help="Given once, at registration, by the branch that registers.")
     allergy_status = fields.Selection(
         ALLERGY_STATUSES, "Allergy Status", required=True, sort=False,
-        loading='lazy')
+        )
     allergies = fields.One2Many(
         'clinic.allergy', 'patient', "Allergies",
         states={
@@ -72,7 +72,7 @@ class Patient(MergeMixin, DeactivableMixin, ModelSQL, ModelView):
         help="The number of the patient at the payer.")
     related_persons = fields.One2Many(
         'clinic.related_person', 'patient', "Guardian and Contacts",
-        loading='lazy')
+        )
     encounters = fields.One2Many(
         'clinic.encounter', 'patient', "Encounters", readonly=True,
         order=[('arrived_at', 'DESC NULLS FIRST'), ('id', 'DESC')])

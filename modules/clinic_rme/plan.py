@@ -28,10 +28,10 @@ class PlanMixin(RecordedMixin):
     """
     __slots__ = ()
 
-    care_goal = fields.Text("Goal of Care", loading='lazy')
+    care_goal = fields.Text("Goal of Care")
     instruction = fields.Text(
-        "Medical and Nursing Instructions", loading='lazy')
-    diet = fields.Text("Diet", loading='lazy')
+        "Medical and Nursing Instructions")
+    diet = fields.Text("Diet")
     education_topics = fields.MultiSelection([
             ('disease', "Disease"),
             ('medication', "Medication"),
@@ -40,35 +40,35 @@ class PlanMixin(RecordedMixin):
             ('rehabilitation', "Rehabilitation"),
             ('hand_washing', "Hand Washing"),
             ('medical_equipment', "Medical Equipment"),
-            ], "Education", sort=False, loading='lazy')
-    education_note = fields.Text("Education Note", loading='lazy')
+            ], "Education", sort=False)
+    education_note = fields.Text("Education Note")
     prognosis = fields.Selection([
             (None, ""),
             ('good', "Good"),
             ('fair', "Fair (dubia ad bonam)"),
             ('guarded', "Guarded (dubia ad malam)"),
             ('bad', "Bad"),
-            ], "Prognosis", sort=False, loading='lazy')
-    follow_up_date = fields.Date("Follow-up Date", loading='lazy')
+            ], "Prognosis", sort=False)
+    follow_up_date = fields.Date("Follow-up Date")
     follow_up_unit = fields.Many2One(
-        'clinic.unit', "Follow-up at", ondelete='RESTRICT', loading='lazy',
+        'clinic.unit', "Follow-up at", ondelete='RESTRICT',
         domain=[('company', '=', Eval('company', -1))])
     follow_up_note = fields.Char(
-        "Follow-up Note", strip=False, loading='lazy',
+        "Follow-up Note", strip=False,
         help="What the patient is told, e.g. when to come back earlier.")
     referral_facility = fields.Char(
-        "Referred to", strip=False, loading='lazy',
+        "Referred to", strip=False,
         help="The facility that the patient is referred to.")
     referral_service = fields.Char(
-        "Referred to Service", strip=False, loading='lazy',
+        "Referred to Service", strip=False,
         help="The unit or specialty there.")
-    referral_reason = fields.Text("Reason for Referral", loading='lazy')
+    referral_reason = fields.Text("Reason for Referral")
     leaving_condition = fields.Selection([
             (None, ""),
             ('stable', "Stable"),
             ('improved', "Improved"),
             ('unstable', "Unstable"),
-            ], "Condition on Leaving", sort=False, loading='lazy')
+            ], "Condition on Leaving", sort=False)
 
     @classmethod
     def __setup__(cls):

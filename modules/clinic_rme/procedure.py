@@ -83,7 +83,8 @@ class Procedure(EncounterPartMixin, ModelSQL, ModelView):
                 raise ProcedureTimeError(gettext(
                         'clinic_rme.msg_procedure_future',
                         procedure=procedure.rec_name))
-            if start and procedure.performed_at < start:
+            # A visit that begins later is refused itself
+            if start and procedure.performed_at < start <= present:
                 raise ProcedureTimeError(gettext(
                         'clinic_rme.msg_procedure_before_visit',
                         procedure=procedure.rec_name,

@@ -34,22 +34,22 @@ class ScreeningMixin(RecordedMixin):
             ('angry', "Angry"),
             ('sad', "Sad"),
             ('other', "Other"),
-            ], "Psychological Status", sort=False, loading='lazy')
+            ], "Psychological Status", sort=False)
     psychological_note = fields.Char(
-        "Psychological Note", strip=False, loading='lazy')
+        "Psychological Note", strip=False)
     pregnancy_status = fields.Selection([
             (None, ""),
             ('pregnant', "Pregnant"),
             ('not_pregnant', "Not Pregnant"),
-            ], "Pregnancy", sort=False, loading='lazy')
+            ], "Pregnancy", sort=False)
     fall_risk_scale = fields.Selection([
             (None, ""),
             ('morse', "Morse (adults)"),
             ('humpty_dumpty', "Humpty Dumpty (children)"),
             ('edmonson', "Edmonson (psychiatric)"),
-            ], "Fall Risk Scale", sort=False, loading='lazy')
+            ], "Fall Risk Scale", sort=False)
     fall_risk_scale_string = fall_risk_scale.translated('fall_risk_scale')
-    fall_risk_score = fields.Integer("Fall Risk Score", loading='lazy')
+    fall_risk_score = fields.Integer("Fall Risk Score")
     fall_risk = fields.Function(
         fields.Selection([
                 (None, ""),

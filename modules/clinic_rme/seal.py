@@ -12,7 +12,7 @@ from itertools import groupby
 from sql import Null
 from sql.aggregate import Max
 from trytond.i18n import gettext
-from trytond.model import Index, ModelSQL, ModelView, Unique, Workflow, fields
+from trytond.model import Index, ModelSQL, ModelView, Unique, fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
 from trytond.rpc import RPC
@@ -21,7 +21,7 @@ from trytond.transaction import Transaction, without_check_access
 from .content import canonical, contents, digest, manifest
 from .encounter import now
 from .exceptions import SealAccessError
-from .mixin import BranchMixin, current_employee, stored_fields
+from .mixin import BranchMixin, stored_fields
 
 KINDS = [
     ('finished', "Finished"),
@@ -111,6 +111,7 @@ class Seal(BranchMixin, ModelSQL, ModelView):
         amendments are those that are sealed with them, at most one for each
         visit.  The seals are not linked yet.
         """
+        User = Pool().get('res.user')
         amendments = {a.encounter.id: a for a in amendments}
         content = contents(encounters) if kind in OF_CONTENT else {}
         versions = cls._next_versions(kind, encounters)
@@ -131,7 +132,7 @@ class Seal(BranchMixin, ModelSQL, ModelView):
                     'manifest': canonical(rows_sealed),
                     'hash': digest(rows_sealed),
                     'user': Transaction().user,
-                    'signed_by': current_employee(encounter.company),
+                    'signed_by': User.acting_employee(encounter.company),
                     'signed_at': signed_at,
                     })
         with without_check_access():
@@ -279,11 +280,9 @@ class Encounter(metaclass=PoolMeta):
         return [('company', 'not in' if wanted == usual else 'in', others)]
 
     @classmethod
-    @ModelView.button
-    @Workflow.transition('finished')
-    def finish(cls, encounters):
+    def on_finished(cls, encounters):
         Seal = Pool().get('clinic.seal')
-        super().finish(encounters)
+        super().on_finished(encounters)
         Seal.affix('finished', encounters)
 
     @classmethod

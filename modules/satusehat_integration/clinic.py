@@ -4,7 +4,7 @@
 from collections import defaultdict
 
 from sql import Null
-from trytond.model import ModelView, Workflow, fields
+from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval, If
 from trytond.transaction import check_access, without_check_access
@@ -31,12 +31,9 @@ class Encounter(ResourceIdMixin, metaclass=PoolMeta):
         'get_satusehat')
 
     @classmethod
-    @ModelView.button
-    @Workflow.transition('finished')
-    def finish(cls, encounters):
-        pool = Pool()
-        Submission = pool.get('satusehat.submission')
-        super().finish(encounters)
+    def on_finished(cls, encounters):
+        Submission = Pool().get('satusehat.submission')
+        super().on_finished(encounters)
         Submission.enqueue(encounters, first=True)
 
     @classmethod

@@ -92,4 +92,20 @@ def test_unknown_subject():
         [ROOT / 'script' / 'bench', 'nothing'], capture_output=True,
         text=True, stdin=subprocess.DEVNULL)
     assert run.returncode == 1
-    assert 'push, claim or branches' in run.stderr
+    assert 'push, claim, branches or clinic' in run.stderr
+
+
+def test_clinic():
+    lines = bench(
+        'clinic', '--acts', 6, '--reads', 2, '--clients', 2,
+        '--workflows', 3, '--patients', 10, '--visits', 12, '--small')
+    figures = {' '.join(line[:-6]): line[-6:] for line in lines}
+    for act in ["register a patient", "open and complete"]:
+        times, statements, *_ = figures[act]
+        assert times == '6'
+        assert float(statements) > 1
+    (found,) = [f for f in figures if f.startswith("list of 100 visits")]
+    assert found == "list of 100 visits, 12 rows, small"
+    if BACKEND == 'postgresql':
+        clients, workflows, *_, errors, doubles = lines[-1]
+        assert (clients, workflows, errors, doubles) == ('2', '3', '0', '0')

@@ -116,7 +116,9 @@ MODELS = {
     'company.employee': {},
     }
 # Hooks on models whose rights are those of the core
-OF_CORE = {'ir.attachment', 'ir.cron', 'ir.note', 'ir.rule'}
+OF_CORE = {
+    'ir.attachment', 'ir.cron', 'ir.note', 'ir.rule', 'res.user',
+    'res.user-company.employee'}
 READ_BY_ANYBODY = {'company.company', 'company.employee'}
 # Fields that not everybody who may read the record may read
 CLINICAL = {'nurse': 'rw', 'doctor': 'rw', 'medical_records': 'r'}

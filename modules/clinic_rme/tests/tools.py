@@ -352,7 +352,9 @@ class RemoteTestCase(unittest.TestCase):
             'diagnoses': [('create', [{'code': self.clinic['codes'][0]}])],
             'examinations': [
                 ('create', [{'body_part': 'head', 'finding': 'normal'}])],
-            'procedures': [('create', [{'code': self.clinic['acts'][0]}])],
+            'procedures': [('create', [{
+                            'code': self.clinic['acts'][0],
+                            'performer': places['doctor']}])],
             'prescription_items': [('create', [self.compounded()])],
             'orders': [('create', [{
                             'investigation':
