@@ -248,7 +248,9 @@ class ResultValue(UidMixin, BranchMixin, ModelSQL, ModelView):
             raise ResultError(gettext(
                     'clinic_rme.msg_result_value_impossible',
                     investigation=investigation.rec_name,
-                    value=shown(self.number), unit=self.unit or '',
+                    value=shown(self.number) if self.number.is_finite()
+                    else self.number,
+                    unit=self.unit or '',
                     low=shown(low) or '-', high=shown(high) or '-'))
 
     def check_unit(self):

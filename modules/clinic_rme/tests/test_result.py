@@ -2,11 +2,15 @@
 # this repository contains the full copyright notices and license terms.
 
 import json
+import unittest
 from decimal import Decimal
 
+from trytond import backend
 from trytond.model.exceptions import (
     AccessButtonError, AccessError, DomainValidationError,
     RequiredValidationError, SQLConstraintError)
+from trytond.tests.test_tryton import DB_NAME
+from trytond.transaction import Transaction
 
 from trytond.modules.clinic_rme.exceptions import (
     OrderError, ResultAccessError, ResultError)
@@ -523,3 +527,58 @@ class ResultTestCase(InvestigatedTestCase):
         manifest = json.loads(seal['manifest'])
         self.assertIn(ORDER, manifest)
         self.assertFalse(manifest.keys() & {RESULT, VALUE})
+
+
+@unittest.skipUnless(
+    backend.name == 'postgresql', "SQLite has one writer at a time")
+class ResultConcurrencyTestCase(InvestigatedTestCase):
+    "Two nurses answer one order at the same time"
+
+    def test_one_result(self):
+        id_ = self.order()
+        Order, Result = map(self.config.pool.get, [ORDER, RESULT])
+        for begin in [
+                lambda: Result.of_orders([Order(id_)]),
+                lambda: Result.create([{'order': id_}])]:
+            with Transaction().start(DB_NAME, 0) as first:
+                self.assertFalse(Order(id_).results)
+                with first.new_transaction() as second:
+                    Result.of_orders([Order(id_)])
+                    second.commit()
+                with self.assertRaises(backend.DatabaseOperationalError):
+                    begin()
+                first.rollback()
+            result, = self.root.search(RESULT, [('order', '=', id_)])
+            self.root(RESULT, 'delete', [result])
+
+
+@unittest.skipUnless(
+    backend.name == 'sqlite', "counts statements through SQLite's trace")
+class StatementTestCase(InvestigatedTestCase):
+    "Orders with results are read together"
+
+    def queries(self, orders, names):
+        selects = []
+
+        def keep(statement):
+            if statement.lstrip('( ').startswith('SELECT'):
+                selects.append(statement)
+
+        with Transaction().start(DB_NAME, 0) as transaction:
+            connection = transaction.connection
+            connection.set_trace_callback(keep)
+            try:
+                self.config.pool.get(ORDER).read(orders, names)
+            finally:
+                connection.set_trace_callback(None)
+        return len(selects)
+
+    def test_queries_do_not_grow_with_the_orders(self):
+        orders = [self.order('DL') for _ in range(8)]
+        for order in orders:
+            self.released(
+                order, HB={'number': Decimal(9)}, HT={'number': Decimal(40)})
+        names = ['result_text', 'result_level', 'waiting_days', 'mine']
+        self.queries(orders[:1], names)
+        self.assertEqual(
+            self.queries(orders, names), self.queries(orders[:2], names))
