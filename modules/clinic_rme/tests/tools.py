@@ -358,7 +358,8 @@ class RemoteTestCase(unittest.TestCase):
             'prescription_items': [('create', [self.compounded()])],
             'orders': [('create', [{
                             'investigation':
-                            self.clinic['investigations']['HB']}])],
+                            self.clinic['investigations']['HB'],
+                            'requester': places['doctor']}])],
             **values}
 
     def compounded(self, **values):
