@@ -164,7 +164,8 @@ class Order(CourseMixin, EncounterPartMixin, ModelSQL, ModelView):
             if order.ordered_at > present:
                 raise OrderError(gettext(
                         'clinic_rme.msg_order_future', order=order.rec_name))
-            if start and order.ordered_at < start:
+            # A visit that begins later is refused itself
+            if start and order.ordered_at < start <= present:
                 raise OrderError(gettext(
                         'clinic_rme.msg_order_before_visit',
                         order=order.rec_name,

@@ -17,7 +17,6 @@ from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from .encounter import now
 from .exceptions import OrderAccessError, OrderError
-from .mixin import current_employee
 
 STATES = [
     ('ordered', "Ordered"),
@@ -243,6 +242,7 @@ class CourseMixin:
         reason = (reason or '').strip()
         if not reason:
             raise OrderError(gettext('clinic_rme.msg_order_cancel_reason'))
+        User = Pool().get('res.user')
         cls.hold(orders)
         changes = []
         for order in orders:
@@ -254,7 +254,7 @@ class CourseMixin:
             changes.extend([[order], {
                         'state': 'cancelled',
                         'cancel_reason': reason,
-                        'cancelled_by': current_employee(
+                        'cancelled_by': User.acting_employee(
                             order.encounter.company),
                         'cancelled_at': now(),
                         }])

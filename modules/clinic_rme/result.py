@@ -18,7 +18,7 @@ from trytond.wizard import StateAction, Wizard
 from .encounter import now
 from .exceptions import ResultAccessError, ResultError
 from .investigation import KINDS
-from .mixin import BranchMixin, UidMixin, current_employee
+from .mixin import BranchMixin, UidMixin
 from .order_course import LEVELS
 from .result_release import GIVEN, ReleaseMixin
 from .result_value import level_of
@@ -185,12 +185,14 @@ class Result(ReleaseMixin, UidMixin, BranchMixin, ModelSQL, ModelView):
     def preprocess_values(cls, mode, values):
         values = super().preprocess_values(mode, values)
         if mode == 'create' and values.get('order'):
-            order = Pool().get('clinic.order')(values['order'])
+            pool = Pool()
+            User = pool.get('res.user')
+            order = pool.get('clinic.order')(values['order'])
             company = order.encounter.company
             values.update(
                 dict.fromkeys(GIVEN), company=company.id,
                 state='preliminary', recorded_at=now(),
-                recorded_by=current_employee(company))
+                recorded_by=User.acting_employee(company))
             if order.performing == 'referred':
                 values.setdefault(
                     'performing_facility', order.performing_facility)

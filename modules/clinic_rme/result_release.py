@@ -17,7 +17,6 @@ from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from .encounter import now
 from .exceptions import ResultAccessError, ResultError
-from .mixin import current_employee
 
 # Codes of HL7 DiagnosticReport.status
 STATES = [
@@ -144,10 +143,11 @@ class ReleaseMixin:
     @classmethod
     def _sign(cls, results, act, **values):
         "Write who did it and when"
+        User = Pool().get('res.user')
         if results:
             cls.write(*chain.from_iterable(
                     ([result], {
-                        f'{act}_by': current_employee(result.company),
+                        f'{act}_by': User.acting_employee(result.company),
                         f'{act}_at': now(),
                         **values,
                         })

@@ -70,8 +70,7 @@ class Specimen(UidMixin, BranchMixin, ModelSQL, ModelView):
 
     @classmethod
     def default_collector(cls):
-        employee = Pool().get('res.user')(Transaction().user).employee
-        return employee.id if employee else None
+        return Pool().get('res.user').acting_employee()
 
     def get_rec_name(self, name):
         return f'{self.type_string}: {self.order.rec_name}'
