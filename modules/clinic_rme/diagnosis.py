@@ -22,6 +22,19 @@ class Diagnosis(EncounterPartMixin, ModelSQL, ModelView):
         "Rank", domain=['OR', ('rank', '=', None), ('rank', '>=', 1)],
         states=part_states,
         help="1 is the primary diagnosis.")
+    certainty = fields.Selection([
+            (None, ""),
+            ('provisional', "Provisional"),
+            ('differential', "Differential"),
+            ('confirmed', "Confirmed"),
+            ], "Certainty", sort=False, states=part_states)
+    case = fields.Selection([
+            (None, ""),
+            ('new', "New"),
+            ('old', "Old"),
+            ], "Case", sort=False, states=part_states,
+        help="Old when an earlier visit of the patient has a diagnosis of "
+        "the same category (the first three characters of the code).")
     note = fields.Char("Note", states=part_states)
     recorded_at = fields.DateTime("Recorded at", required=True, readonly=True)
 
@@ -43,14 +56,43 @@ class Diagnosis(EncounterPartMixin, ModelSQL, ModelView):
                 (d.rank or 0 for d in self.encounter.diagnoses or []),
                 default=0)
 
+    @fields.depends(
+        'code', 'encounter', '_parent_encounter.patient',
+        '_parent_encounter.started_at')
+    def on_change_code(self):
+        self.case = None
+        if self.code and self.encounter and self.encounter.patient:
+            self.case = self._case(self._earlier([self]))
+
     @classmethod
     def on_modification(cls, mode, diagnoses, field_names=None):
         super().on_modification(mode, diagnoses, field_names=field_names)
         if mode == 'create':
-            cls._give_ranks([d for d in diagnoses if not d.rank])
+            cls._complete(diagnoses)
 
     @classmethod
-    def _give_ranks(cls, diagnoses):
+    def _complete(cls, diagnoses):
+        "Give a rank and the kind of case to those that have none"
+        ranks = cls._next_ranks([d for d in diagnoses if not d.rank])
+        undecided = [d for d in diagnoses if not d.case]
+        earlier = cls._earlier(undecided)
+        groups = defaultdict(list)
+        for diagnosis in {*ranks, *undecided}:
+            values = {}
+            if diagnosis in ranks:
+                values['rank'] = ranks[diagnosis]
+            if not diagnosis.case:
+                values['case'] = diagnosis._case(earlier)
+            groups[tuple(values.items())].append(diagnosis)
+        if groups:
+            cls.write(*chain.from_iterable(
+                    (same, dict(values)) for values, same in groups.items()))
+
+    @classmethod
+    def _next_ranks(cls, diagnoses):
+        "Return {diagnosis: its rank behind those of its visit}"
+        if not diagnoses:
+            return {}
         highest = Counter()
         for diagnosis in cls.search([
                     ('encounter', 'in', [d.encounter.id for d in diagnoses]),
@@ -58,14 +100,51 @@ class Diagnosis(EncounterPartMixin, ModelSQL, ModelView):
                     ]):
             highest[diagnosis.encounter] = max(
                 highest[diagnosis.encounter], diagnosis.rank)
-        by_rank = defaultdict(list)
+        ranks = {}
         for diagnosis in diagnoses:
             highest[diagnosis.encounter] += 1
-            by_rank[highest[diagnosis.encounter]].append(diagnosis)
-        if by_rank:
-            cls.write(*chain.from_iterable(
-                    (ranked, {'rank': rank})
-                    for rank, ranked in by_rank.items()))
+            ranks[diagnosis] = highest[diagnosis.encounter]
+        return ranks
+
+    @classmethod
+    def _earlier(cls, diagnoses):
+        """Return {(patient id, category): begin of the first visit with it}.
+
+        Of the patients and categories of the diagnoses, in finished visits
+        that the user may read.
+        """
+        people = {d.encounter.patient for d in diagnoses}
+        if not people:
+            return {}
+        owner = {
+            record.id: person.id
+            for person in people for record in person.records}
+        own = {d.encounter.id for d in diagnoses if d.encounter.id}
+        found = cls.search([
+                ('encounter.patient', 'in', list(owner)),
+                ('encounter', 'not in', [id_ for id_ in own if id_ > 0]),
+                ('encounter.state', '=', 'finished'),
+                ['OR', *({
+                        ('code.code', 'like', f'{d.category}%')
+                        for d in diagnoses})],
+                ])
+        first = {}
+        for diagnosis in found:
+            begin = diagnosis.encounter.started_at
+            key = owner[diagnosis.encounter.patient.id], diagnosis.category
+            first[key] = min(begin, first.get(key, begin))
+        return first
+
+    def _case(self, earlier):
+        "Return the kind of case by what _earlier returned"
+        first = earlier.get((self.encounter.patient.id, self.category))
+        begin = self.encounter.started_at or now()
+        return 'old' if first and first < begin else 'new'
+
+    @property
+    def category(self):
+        "The three characters of ICD-10 that name the disease"
+        return self.code.code[:3]
 
     @classmethod
     def validate_fields(cls, diagnoses, field_names):
