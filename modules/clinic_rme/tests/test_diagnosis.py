@@ -90,7 +90,7 @@ class CaseTestCase(RemoteTestCase):
         for code, case in [(self.benign, 'old'), (self.common_cold, 'new')]:
             changed = self.doctor(DIAGNOSIS, 'on_change', {
                     'code': code, 'encounter': visit}, ['code'])
-            self.assertIn(case, [values.get('case') for values in changed])
+            self.assertEqual(changed['case'], case)
 
     def test_record_that_was_merged_counts(self):
         person = self.root.create('party.party', name="Ganda", sex='male')
