@@ -367,4 +367,4 @@ def test_promises_are_kept_whatever_happens(live):
 @pytest.mark.nightly
 def test_promises_are_kept_in_long_lives(live):
     "Other lives each time; the figures are as many as a night bears"
-    live(200, 50, phases=[Phase.generate, Phase.shrink])
+    live(500, 50, phases=[Phase.generate, Phase.shrink])
