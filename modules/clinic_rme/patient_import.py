@@ -37,13 +37,13 @@ def import_patients(rows):
     """Register the patients of a PatientPlan's rows; return how many.
 
     Those without a record number get one from the branch's sequence, and the
-    sequences go on behind the numbers that came with the rows.
+    sequences first go on behind the numbers that came with the rows.
     """
     with without_check_access():
-        for part in grouped_slice(rows, BATCH):
-            _register(list(part))
         _pass_numbers([
                 n for row in rows if (n := row.get('medical_record_number'))])
+        for part in grouped_slice(rows, BATCH):
+            _register(list(part))
     return len(rows)
 
 

@@ -385,18 +385,19 @@ class PatientImportTestCase(WizardMixin, unittest.TestCase):
         "Numbers of the file are kept, and not given to anybody else"
         Patient = Pool().get('clinic.patient')
         self.page(
-            "Nama;No RM\nA;RM-000007\nB;\nC;12345\nD;RM-9\n", 'import_')
+            "Nama;No RM\nB;\nA;RM-000007\nC;12345\nD;RM-9\nF;RM-000001\n",
+            'import_')
         numbers = {
             p.party.name: p.medical_record_number
             for p in self.stored().values()}
         self.assertEqual(
-            {**numbers, "B": None},
-            {"A": 'RM-000007', "B": None, "C": '12345', "D": 'RM-9'})
-        self.assertRegex(numbers["B"], r'^RM-00000\d$')
+            numbers, {
+                "A": 'RM-000007', "B": 'RM-000008', "C": '12345',
+                "D": 'RM-9', "F": 'RM-000001'})
         Party = Pool().get('party.party')
         patient, = Patient.create([
                 {'party': Party.create([{'name': "E"}])[0].id}])
-        self.assertEqual(patient.medical_record_number, 'RM-000008')
+        self.assertEqual(patient.medical_record_number, 'RM-000009')
 
     @with_transaction()
     def test_region(self):
