@@ -250,7 +250,9 @@ class Consent(UidMixin, BranchMixin, Workflow, ModelSQL, ModelView):
             return
         if not self.patient:
             self.patient = self.encounter.patient
-        if self.kind == 'informed' and not self.diagnosis:
+        Access = Pool().get('ir.model.access')
+        if self.kind == 'informed' and not self.diagnosis and Access.check(
+                'clinic.diagnosis', raise_exception=False):
             self.diagnosis = '\n'.join(
                 d.code.rec_name for d in self.encounter.diagnoses)
 

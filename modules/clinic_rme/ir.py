@@ -3,7 +3,7 @@
 
 from trytond.i18n import gettext
 from trytond.pool import Pool, PoolMeta
-from trytond.transaction import without_check_access
+from trytond.transaction import check_access, without_check_access
 
 from .encounter import Encounter
 from .exceptions import EncounterAccessError
@@ -77,3 +77,26 @@ class Attachment(_EncounterResource, metaclass=PoolMeta):
 
 class Note(_EncounterResource, metaclass=PoolMeta):
     __name__ = 'ir.note'
+
+
+class Email(metaclass=PoolMeta):
+    __name__ = 'ir.email'
+
+    @classmethod
+    def send(
+            cls, to='', cc='', bcc='', subject='', body='', files=None,
+            record=None, reports=None, attachments=None):
+        """Send what the user may read.
+
+        The core reads attachments and record without access check.
+        """
+        pool = Pool()
+        with check_access():
+            if attachments:
+                pool.get('ir.attachment').read(list(attachments), ['id'])
+            if record:
+                model, id_ = record
+                pool.get(model).read([id_], ['id'])
+        return super().send(
+            to=to, cc=cc, bcc=bcc, subject=subject, body=body, files=files,
+            record=record, reports=reports, attachments=attachments)

@@ -80,7 +80,6 @@ class RecordExport(BranchMixin, ModelSQL, ModelView):
                 gettext('clinic_rme.msg_record_export_reason'))
         User = Pool().get('res.user')
         user = User(Transaction().user)
-        company = Transaction().context.get('company')
         exported_at = now()
         document = PatientRecord(patient).document()
         document['exported'] = {
@@ -93,7 +92,7 @@ class RecordExport(BranchMixin, ModelSQL, ModelView):
         with without_check_access():
             cls.create([{
                         'patient': patient.id,
-                        'company': company,
+                        'company': user.company.id if user.company else None,
                         'user': user.id,
                         'employee': user.employee.id if user.employee else None,
                         'exported_at': exported_at,

@@ -86,9 +86,12 @@ def _codes(count):
 
 def _numbers(count):
     "Return an iterator over the next record numbers of the branch"
-    Configuration = Pool().get('clinic.configuration')
+    pool = Pool()
+    Configuration = pool.get('clinic.configuration')
+    User = pool.get('res.user')
+    branch = User(Transaction().user).company
     sequence = Configuration(1).get_multivalue(
-        'patient_sequence', company=Transaction().context.get('company'))
+        'patient_sequence', company=branch.id if branch else None)
     return sequence.get_many(count) if count else iter(())
 
 

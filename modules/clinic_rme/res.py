@@ -57,3 +57,13 @@ class UserEmployee(metaclass=PoolMeta):
         User = Pool().get('res.user')
         super().on_modification(mode, rows, field_names=field_names)
         User._employees_by_branch_cache.clear()
+
+
+class Employee(metaclass=PoolMeta):
+    __name__ = 'company.employee'
+
+    @classmethod
+    def on_modification(cls, mode, employees, field_names=None):
+        User = Pool().get('res.user')
+        super().on_modification(mode, employees, field_names=field_names)
+        User._employees_by_branch_cache.clear()
