@@ -41,7 +41,7 @@ def check_entry(record):
         raise AccessError(gettext(
                 'clinic_rme.msg_entry_access', **record.__names__()))
     ids = {}
-    _collect(record, ids)
+    _collect(record, ids, set())
     for name, found in ids.items():
         Pool().get(name).read(sorted(found), ['id'])
 
@@ -54,8 +54,15 @@ def _is_checked(record):
         and record.__name__.startswith(OURS))
 
 
-def _collect(record, ids):
-    "Add the ids of our records that the client sent to {model: ids}"
+def _collect(record, ids, seen):
+    """Add the ids of our records that the client sent to {model: ids}.
+
+    seen holds the identities of those that were met: parts refer to their
+    whole.
+    """
+    if id(record) in seen:
+        return
+    seen.add(id(record))
     if isinstance(record, ModelStorage) and record.__name__.startswith(OURS):
         if record.id is not None and record.id >= 0:
             ids.setdefault(record.__name__, set()).add(record.id)
@@ -68,7 +75,7 @@ def _collect(record, ids):
             continue
         for target in value if isinstance(value, (list, tuple)) else [value]:
             if isinstance(target, ModelStorage):
-                _collect(target, ids)
+                _collect(target, ids, seen)
 
 
 def _serves_one_field(name):
