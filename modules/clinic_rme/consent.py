@@ -271,7 +271,10 @@ class Consent(UidMixin, BranchMixin, Workflow, ModelSQL, ModelView):
             self.signer_name = None
 
     def get_rec_name(self, name):
-        return f'{self.kind_string}: {self.procedure or self.patient.rec_name}'
+        kind = self.kind_string
+        if self.decision == 'refused':
+            kind = f'{kind} ({self.decision_string})'
+        return f'{kind}: {self.procedure or self.patient.rec_name}'
 
     @classmethod
     def search_rec_name(cls, name, clause):

@@ -18,6 +18,9 @@ COMPOUND_FORMS = {
     'cream': 'cream', 'syrup': 'syr',
     }
 MEALS = {'before': 'a.c.', 'with': 'd.c.', 'after': 'p.c.'}
+# Routes by which it is swallowed or dissolves in the mouth
+TAKEN = {'oral', 'sublingual'}
+INJECTED = {'intramuscular', 'intravenous', 'subcutaneous'}
 # Units that are measured, not counted
 MEASURED = {'ml', 'unit', 'mcg', 'mg', 'g'}
 NUMERALS = [
@@ -79,14 +82,19 @@ def directions(item):
                 item.as_needed and 'p.r.n.',
                 measured(item.dose, item.dose_unit),
                 item.meal and MEALS[item.meal],
-                not is_taken(item) and 'u.e.',
+                use(item) == 'external' and 'u.e.',
                 ]))
 
 
-def is_taken(item):
-    """Return whether the item is swallowed: its label is white.
+def use(item):
+    """Return how the item is used: internal, external or injection.
 
-    That of everything else, injections too, is blue (PMK 73/2016, annex,
-    handing out of prescriptions).
+    The label of what is swallowed is white, that of everything else,
+    injections too, is blue (PMK 73/2016, annex, handing out of
+    prescriptions).
     """
-    return item.route in {'oral', 'sublingual'}
+    if item.route in INJECTED:
+        return 'injection'
+    if item.route in TAKEN or item.dose_unit == 'lozenge':
+        return 'internal'
+    return 'external'

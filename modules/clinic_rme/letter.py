@@ -12,12 +12,13 @@ from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
+from trytond.tools import timezone
 from trytond.transaction import Transaction
 
 from .company import PRACTITIONERS
 from .encounter import now
 from .exceptions import LetterAccessError, LetterValidationError
-from .measure import measures_text
+from .letter_proposal import LetterProposalMixin
 from .mixin import BranchMixin, UidMixin
 from .report import ClinicReport
 
@@ -46,7 +47,8 @@ def _only_for(*kinds, required=False):
 
 
 class Letter(
-        UidMixin, BranchMixin, Workflow, ModelSQL, ModelView):
+        LetterProposalMixin, UidMixin, BranchMixin, Workflow, ModelSQL,
+        ModelView):
     __name__ = 'clinic.letter'
     _rec_name = 'number'
 
@@ -66,7 +68,8 @@ class Letter(
             ],
         states={
             'readonly': Eval('id', -1) >= 0,
-            })
+            },
+        depends={'source'})
     patient = fields.Function(
         fields.Many2One('clinic.patient', "Patient"),
         'on_change_with_patient', searcher='search_patient')
@@ -231,44 +234,6 @@ class Letter(
         if self.from_date and self.to_date:
             return (self.to_date - self.from_date).days + 1
 
-    @fields.depends(methods=['_take_over'])
-    def on_change_encounter(self):
-        self._take_over()
-
-    @fields.depends(methods=['_take_over'])
-    def on_change_kind(self):
-        self._take_over()
-
-    @fields.depends(
-        'encounter', 'kind', 'author', 'diagnosis', 'findings', 'therapy',
-        'referral_facility', 'referral_service', 'referral_reason',
-        'from_date', 'date')
-    def _take_over(self):
-        "Propose what the visit says, where nothing is written yet"
-        if not self.encounter:
-            return
-        visit = self.encounter
-        proposed = {'author': visit.practitioner}
-        if self.kind == 'sick_leave':
-            proposed['from_date'] = self.date
-        if self.kind in {'sick_leave', 'referral'}:
-            proposed['diagnosis'] = '\n'.join(
-                d.code.rec_name for d in visit.diagnoses)
-        if self.kind in {'health', 'referral'}:
-            proposed['findings'] = '\n'.join(filter(
-                    None, [measures_text(visit), visit.objective]))
-        if self.kind == 'referral':
-            proposed['therapy'] = '\n'.join([
-                    *(f'{i.name}, {i.signa}' for i in visit.prescription_items),
-                    *(p.rec_name for p in visit.procedures)])
-            for name in [
-                    'referral_facility', 'referral_service',
-                    'referral_reason']:
-                proposed[name] = getattr(visit, name)
-        for name, value in proposed.items():
-            if value and not getattr(self, name, None):
-                setattr(self, name, value)
-
     def get_rec_name(self, name):
         return ' '.join(filter(None, [self.kind_string, self.number]))
 
@@ -296,7 +261,27 @@ class Letter(
     @classmethod
     def validate_fields(cls, letters, field_names):
         super().validate_fields(letters, field_names)
+        cls.check_date(letters, field_names)
         cls.check_leave(letters, field_names)
+
+    @classmethod
+    def check_date(cls, letters, field_names=None):
+        """Raise LetterValidationError for a day on which it was not written.
+
+        Before the visit or in the future, by the clocks of the branch.
+        """
+        if field_names and not field_names & {'date', 'encounter'}:
+            return
+        Date = Pool().get('ir.date')
+        for letter in letters:
+            zone = timezone.ZoneInfo(letter.company.timezone)
+            if letter.date < letter.encounter.day:
+                raise LetterValidationError(gettext(
+                        'clinic_rme.msg_letter_before_visit',
+                        encounter=letter.encounter.rec_name))
+            if letter.date > Date.today(timezone=zone):
+                raise LetterValidationError(
+                    gettext('clinic_rme.msg_letter_future'))
 
     @classmethod
     def check_leave(cls, letters, field_names=None):

@@ -39,7 +39,7 @@ SECTIONS = [
     Section('note', [
             'vital_signs', 'subjective', 'objective', 'examinations',
             'assessment', 'diagnoses', 'plan']),
-    Section('treatment', ['procedures', 'prescription_items']),
+    Section('treatment', ['orders', 'procedures', 'prescription_items']),
     Section('afterwards', [
             'care_goal', 'instruction', 'diet', 'education_topics',
             'education_note', 'prognosis', 'follow_up_date',
@@ -47,6 +47,8 @@ SECTIONS = [
             'referral_service', 'referral_reason', 'leaving_condition',
             'discharge_disposition', 'discharge_note']),
     ]
+
+
 class SummaryReport(ClinicReport):
     __name__ = 'clinic.encounter.summary'
 

@@ -7,8 +7,10 @@ from trytond.model import fields
 from trytond.pool import Pool
 from trytond.tools import timezone
 
+from .dental_examination import COUNTS
 from .measure import UNITS
 from .prescription import shown
+from .result_value import LIMITS
 
 # On the head of the paper, or of no use to a reader
 HIDDEN = {
@@ -20,6 +22,23 @@ TOLD = {
         'kind', 'medicine', 'dose', 'dose_unit', 'frequency', 'as_needed',
         'meal', 'duration'},
     'clinic.prescription.component': {'amount', 'amount_unit'},
+    'clinic.result': {'order', 'state'},
+    'clinic.result.value': {
+        'result', 'investigation', 'number', 'choice', 'text', 'unit',
+        'ucum_code', 'reference_text', *LIMITS},
+    }
+# What is not stored and belongs to the entry nevertheless
+DERIVED = {
+    'clinic.prescription.item': {'signa'},
+    'clinic.checkup': {'bmi', 'bmi_class'},
+    'clinic.obstetric_note': {'gestational_age'},
+    'clinic.dental_examination': {
+        'debris_index', 'calculus_index', 'ohi_s', 'oral_hygiene', *COUNTS},
+    'clinic.result.value': {'reference'},
+    }
+# Those of the entries that count
+COUNTED = {
+    ('clinic.order', 'results'): lambda result: result.state == 'final',
     }
 
 
@@ -40,8 +59,9 @@ def field_lines(record, name, zone):
     if record._fields[name]._type != 'one2many':
         text = value(record, name, zone)
         return text.splitlines() if text else []
+    counts = COUNTED.get((record.__name__, name), lambda entry: True)
     return [
-        line for entry in getattr(record, name)
+        line for entry in getattr(record, name) if counts(entry)
         for line in entry_lines(entry, zone)]
 
 
@@ -52,9 +72,10 @@ def entry_lines(entry, zone):
     """
     short, long = [], []
     left_out = HIDDEN | TOLD.get(entry.__name__, set())
+    derived = DERIVED.get(entry.__name__, set())
     for name, field in entry._fields.items():
         if name in left_out or (
-                isinstance(field, fields.Function) and name != 'signa'):
+                isinstance(field, fields.Function) and name not in derived):
             continue
         found = field_lines(entry, name, zone)
         if found == [entry.rec_name]:
@@ -63,7 +84,7 @@ def entry_lines(entry, zone):
             short.append(f'{label(entry, name)}: {found[0]}')
         elif found:
             long += [f'{label(entry, name)}:', *found]
-    return [f'• {entry.rec_name}', '; '.join(short), *long]
+    return [f'• {entry.rec_name}', *filter(None, ['; '.join(short)]), *long]
 
 
 def value(record, name, zone):

@@ -196,6 +196,24 @@ class ConsentTestCase(PrintTestCase):
             "Ardianto Putra", "Budi", "Parent",
             *shipped_text('general').splitlines())
 
+    def test_refused_general_consent_is_no_agreement(self):
+        id_ = self.general(
+            signer_name="Budi", signer_relationship='parent',
+            decision='refused')
+        texts = self.printed('nurse', CONSENT, id_)
+        self.assertIn("Refusal of the General Consent", texts)
+        self.assertNotIn("General Consent", texts)
+        before, after = "I refuse the general consent", "Saya setuju"
+        paper = '\n'.join(texts)
+        self.assertPrinted(texts, before, after, "Budi", "Refused")
+        self.assertLess(paper.index(before), paper.index(after))
+        agreed = self.general(signer_name="Budi")
+        self.assertNotIn(
+            before, '\n'.join(self.printed('nurse', CONSENT, agreed)))
+        self.assertPrinted(
+            self.printed('doctor', 'clinic.patient.record', self.patient),
+            "General Consent (Refused): ", "General Consent: ")
+
     def test_informed_on_paper(self):
         for decision, title, word in [
                 ('agreed', "Consent to a Procedure", "Agreed"),

@@ -73,6 +73,89 @@ class LetterTestCase(PrintTestCase):
             'clinic.encounter', config=self.doctor.config)(self.visit)
         self.assertEqual(letter.diagnosis, "Sendiri")
 
+    def other_visit(self, **values):
+        return self.create_visit(
+            'in_progress', referral_facility="RS B", objective="Paru bersih",
+            diagnoses=[('create', [{'code': self.clinic['codes'][1]}])],
+            prescription_items=None, procedures=None, **values)
+
+    def referral(self):
+        "Return a referral that has taken over the first visit"
+        self.root('clinic.encounter', 'write', [self.visit], {
+                'referral_facility': "RS A", 'referral_service': "Poli A",
+                'referral_reason': "Alasan A"})
+        letter = Model.get(LETTER, config=self.doctor.config)()
+        letter.kind = 'referral'
+        self.choose(letter, self.visit)
+        self.assertIn("J06.9", letter.diagnosis)
+        self.assertEqual(letter.referral_reason, "Alasan A")
+        return letter
+
+    def choose(self, letter, visit):
+        letter.encounter = Model.get(
+            'clinic.encounter', config=self.doctor.config)(visit)
+
+    def test_visit_of_another_patient_takes_over(self):
+        "and leaves nothing of the first one, whatever was added to it"
+        letter = self.referral()
+        letter.diagnosis += ", berat"
+        letter.kind = 'sick_leave'
+        letter.encounter = None
+        self.choose(letter, self.other_visit(
+                patient=self.clinic['patients'][1]))
+        letter.kind = 'referral'
+        self.assertEqual(letter.patient.id, self.clinic['patients'][1])
+        self.assertTrue(letter.diagnosis.startswith("I10"))
+        self.assertNotIn("Faring", letter.findings)
+        self.assertIn("Paru bersih", letter.findings)
+        self.assertFalse(letter.therapy)
+        self.assertEqual(letter.referral_facility, "RS B")
+        self.assertFalse(letter.referral_service)
+        self.assertFalse(letter.referral_reason)
+        letter.referral_reason = "Alasan B"
+        letter.save()
+        self.assertNotIn("berat", self.row(letter.id)['diagnosis'])
+
+    def test_other_visit_of_the_patient_takes_over(self):
+        "and what was written by hand stays"
+        letter = self.referral()
+        letter.referral_reason = "Mohon konsul segera"
+        self.choose(letter, self.other_visit())
+        self.assertTrue(letter.diagnosis.startswith("I10"))
+        self.assertEqual(letter.referral_facility, "RS B")
+        self.assertFalse(letter.therapy)
+        self.assertEqual(letter.referral_reason, "Mohon konsul segera")
+
+    def test_form_tells_the_visit_that_proposed(self):
+        view = self.doctor(LETTER, 'fields_view_get', None, 'form')
+        self.assertIn('source', view['fields'])
+        self.assertIn('source', view['fields']['encounter']['on_change'])
+
+    def test_day_of_the_letter(self):
+        for day, message in [
+                (self.day - dt.timedelta(1), "before the visit"),
+                (self.day + dt.timedelta(1), "in the future"),
+                (dt.date(9999, 12, 31), "in the future")]:
+            with self.subTest(day=day):
+                with self.assertRaisesRegex(LetterValidationError, message):
+                    self.write(date=day)
+                id_ = self.write()
+                with self.assertRaisesRegex(LetterValidationError, message):
+                    self.doctor(LETTER, 'write', [id_], {'date': day})
+                self.assertEqual(self.row(id_)['date'], self.day)
+
+    def test_day_of_the_letter_after_the_visit(self):
+        "Any day from the visit on"
+        before = dt.datetime.now(dt.UTC).replace(tzinfo=None) - dt.timedelta(3)
+        visit = self.create_visit(
+            'finished', arrived_at=before, started_at=before,
+            finished_at=before)
+        for days in range(4):
+            id_ = self.doctor.create(
+                LETTER, encounter=visit, kind='other', text="Surat",
+                date=self.day - dt.timedelta(days))
+            self.assertTrue(id_)
+
     def test_number_is_given_when_issued(self):
         first, second = self.write(), self.write()
         self.assertIsNone(self.row(first)['number'])

@@ -234,6 +234,51 @@ class PaperTestCase(PrintTestCase):
             "Diminum pagi dan malam", "Ear",
             "Compounded Powder: Paracetamol 125 mg", "Quantity: 15 sachet")
 
+    def of_route(self, route, unit, state='in_progress'):
+        "Create a visit in which something is given by the route"
+        return self.create_visit(state, prescription_items=[
+                ('create', [{**self.items[1], 'route': route,
+                            'dose_unit': unit, 'quantity_unit': unit}])])
+
+    def test_injection(self):
+        for route in ['intramuscular', 'intravenous', 'subcutaneous']:
+            with self.subTest(route):
+                visit = self.of_route(route, 'ampoule')
+                label = self.printed('doctor', LABEL, visit)
+                self.assertIn("FOR INJECTION", label)
+                self.assertNotIn("NOT TO BE SWALLOWED", label)
+                self.assertNotIn("TO BE TAKEN BY MOUTH", label)
+                paper = self.printed('doctor', PRESCRIPTION, visit)
+                self.assertIn("S 4 dd p.r.n. amp II", paper)
+
+    def test_what_dissolves_in_the_mouth_is_taken(self):
+        for route, unit, latin in [
+                ('oromucosal', 'lozenge', 'troch'),
+                ('sublingual', 'tablet', 'tab')]:
+            with self.subTest(route):
+                visit = self.of_route(route, unit)
+                label = self.printed('doctor', LABEL, visit)
+                self.assertIn("TO BE TAKEN BY MOUTH", label)
+                self.assertNotIn("NOT TO BE SWALLOWED", label)
+                paper = self.printed('doctor', PRESCRIPTION, visit)
+                self.assertIn(f"S 4 dd p.r.n. {latin} II", paper)
+        label = self.printed(
+            'doctor', LABEL, self.of_route('oromucosal', 'ml'))
+        self.assertIn("NOT TO BE SWALLOWED", label)
+
+    def test_label_of_a_visit_that_does_not_count(self):
+        cancelled = self.of_route('otic', 'drop', 'planned')
+        self.assertNotIn(
+            "CANCELLED", self.printed('pharmacist', LABEL, cancelled))
+        self.root('clinic.encounter', 'cancel', [cancelled])
+        self.assertIn(
+            "CANCELLED", self.printed('pharmacist', LABEL, cancelled))
+        wrong = self.of_route('otic', 'drop', 'finished')
+        self.amend(wrong, 'doctor', 'entered_in_error', "Pasien tertukar")
+        texts = self.printed('pharmacist', LABEL, wrong)
+        self.assertIn("ENTERED IN ERROR", texts)
+        self.assertNotIn("Pasien tertukar", '\n'.join(texts))
+
     def test_suspension_is_shaken(self):
         with self.transaction() as pool:
             Medicine = pool.get('clinic.medicine')

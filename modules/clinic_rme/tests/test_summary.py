@@ -11,6 +11,7 @@ from trytond.modules.clinic_rme import summary
 from trytond.modules.clinic_rme.content import parts
 from trytond.modules.clinic_rme.wording import HIDDEN
 
+from .investigated import InvestigatedTestCase
 from .printed import PrintTestCase
 from .tools import CHILDREN
 
@@ -21,6 +22,9 @@ NUMBERS = {
     'systolic': 137, 'diastolic': 79, 'heart_rate': 83,
     'respiratory_rate': 17, 'temperature': 37.3, 'oxygen_saturation': 97,
     'weight': 61.7, 'height': 168.4, 'pain_score': 4, 'fall_risk_score': 33}
+ACUITY = {
+    'vision_right': "6/6", 'vision_left': "6/12",
+    'corrected_right': "3/60", 'corrected_left': "1/300"}
 
 
 class SummaryTestCase(PrintTestCase):
@@ -34,7 +38,7 @@ class SummaryTestCase(PrintTestCase):
     def texts_of(self, model):
         "Return a text of its own for each text field in which people write"
         return {
-            name: f"Isi {name} & <b>"
+            name: ACUITY.get(name, f"Isi {name} & <b>")
             for name, field in self.config.pool.get(model)._fields.items()
             if field._type in {'char', 'text'}
             and not isinstance(field, fields.Function)
@@ -74,6 +78,18 @@ class SummaryTestCase(PrintTestCase):
                             **self.texts_of('clinic.procedure'),
                             'code': self.clinic['acts'][0],
                             'category': 'diagnostic'}])],
+            'dental_examinations': [('create', [{
+                            **self.texts_of('clinic.dental_examination'),
+                            'diastema': 'present', 'anomaly': 'present'}])],
+            'checkups': [('create', [{
+                            **self.texts_of('clinic.checkup'),
+                            'purpose': 'employment'}])],
+            'orders': [('create', [{
+                            **self.texts_of('clinic.order'),
+                            'investigation': self.clinic[
+                                'investigations']['HB'],
+                            'requester': places['doctor'],
+                            'performing': 'referred'}])],
             'prescription_items': [('create', [self.compounded(
                             **self.texts_of('clinic.prescription.item'),
                             components=[('create', [{
@@ -205,3 +221,83 @@ class SummaryTestCase(PrintTestCase):
         self.assertPrinted(
             self.printed('doctor', RECORD, self.clinic['patients'][1]),
             "Claudia Sintia", self.shown(dt.date(1989, 11, 3)), "No visit")
+
+    def test_what_is_derived_from_an_entry(self):
+        visit = self.create_visit(
+            'in_progress',
+            vital_signs=[('create', [{'weight': 80.0, 'height': 160.0}])],
+            checkups=[('create', [{'purpose': 'employment'}])],
+            obstetric_notes=[('create', [{
+                            'gravida': 1,
+                            'last_period': dt.date.today() - dt.timedelta(
+                                weeks=12)}])],
+            dental_examinations=[('create', [{
+                            **dict.fromkeys(['debris_16', 'debris_26'], 1),
+                            **dict.fromkeys(
+                                ['calculus_16', 'calculus_26'], 2)}])])
+        with self.database() as pool:
+            note, = pool.get('clinic.encounter')(visit).obstetric_notes
+            age = note.gestational_age
+        for report, id_ in [(SUMMARY, visit), (RECORD, self.patient)]:
+            with self.subTest(report):
+                self.assertPrinted(
+                    self.printed('doctor', report, id_),
+                    f"Gestational Age: {age}", "Body Mass Index: 31,2",
+                    "Nutritional Status: Obese", "Debris Index: 1",
+                    "Calculus Index: 2", "OHI-S: 3", "Oral Hygiene: Fair")
+
+
+class ResultOnPaperTestCase(PrintTestCase, InvestigatedTestCase):
+    "Orders in the summary and in the whole record"
+
+    def papers(self):
+        return [
+            self.printed('doctor', report, id_)
+            for report, id_ in [(SUMMARY, self.visit), (RECORD, self.patient)]]
+
+    def test_released_result(self):
+        self.released(self.order(), HB={
+                'number': Decimal('12.3'), 'note': "Diulang"})
+        for texts in self.papers():
+            self.assertPrinted(
+                texts, "Laboratory and Radiology", "Hemoglobin 12,3 g/dL (L)",
+                "Reference: 13 - 17", "Interpretation: Low", "Note: Diulang",
+                "Performed by: Nurse Kota", "Issued at: ")
+            paper = '\n'.join(texts)
+            for limit in ["Low: ", "High: ", "Critically"]:
+                self.assertNotIn(limit, paper)
+
+    def test_draft_is_left_out(self):
+        result = self.begin(self.order())
+        self.enter(result, HB={'number': Decimal('12.7')})
+        for texts in self.papers():
+            self.assertPrinted(texts, "Hemoglobin")
+            self.assertNotIn("12,7", '\n'.join(texts))
+
+    def test_result_entered_in_error_is_left_out(self):
+        order = self.order()
+        self.take_out(self.released(order, HB={'number': Decimal('11.6')}))
+        for texts in self.papers():
+            paper = '\n'.join(texts)
+            self.assertPrinted(texts, "Hemoglobin")
+            self.assertNotIn("11,6", paper)
+            self.assertNotIn("Tertukar", paper)
+        self.released(order, HB={'number': Decimal('14.1')})
+        for texts in self.papers():
+            self.assertPrinted(texts, "Hemoglobin 14,1 g/dL")
+            self.assertNotIn("11,6", '\n'.join(texts))
+
+    def test_result_in_words(self):
+        result = self.begin(self.order('THPA'))
+        self.nurse('clinic.result', 'write', [result], {
+                'findings': "Cor normal", 'conclusion': "Infiltrat kanan",
+                'interpretation': 'A'})
+        self.nurse('clinic.result', 'release', [result])
+        for texts in self.papers():
+            self.assertPrinted(
+                texts, "Findings: Cor normal", "Conclusion: Infiltrat kanan",
+                "Interpretation: Abnormal")
+
+    def test_orders_stand_in_a_section(self):
+        with self.database():
+            self.assertNotIn('orders', summary.unnamed())
