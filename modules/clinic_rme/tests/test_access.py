@@ -776,7 +776,7 @@ class FieldAccessTestCase(AccessTestCase):
             'birth_date': self.root.read(
                 'party.party', self.clinic['people'][0],
                 'birth_date')['birth_date'],
-            'sex': 'male',
+            'sex': 'female',
             'allergy_status': 'not_asked',
             'allergies': [],
             'chief_complaint': "Demam",
