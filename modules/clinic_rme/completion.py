@@ -192,10 +192,11 @@ class CompletionMixin:
     def holds_treatment(self):
         """Whether it is told what was done for the patient.
 
-        How the patient was discharged tells how the treatment ended, which
-        is enough for PMK 24/2022, article 16: a visit may end in advice
-        alone.  A branch that wants the plan written asks for the check
-        `plan`.
+        How the patient was discharged counts, which every visit tells:
+        "home" is there from the start, so that this holds unless it was
+        emptied.  A visit may end in advice alone, and one that is entered
+        by a program has no plan.  A branch that wants the treatment written
+        or something ordered asks for the check `plan`.
         """
         return self._holds_any(*self.treatment_fields())
 

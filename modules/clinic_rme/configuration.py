@@ -27,6 +27,12 @@ _correction_hours = fields.Integer(
     domain=[('correction_hours', '>=', 0)],
     help="For how long after the signature the author may correct a visit "
     "without approval.")
+_case_days = fields.Integer(
+    "Days until a New Case", required=True,
+    domain=[('case_days', '>=', 0)],
+    help="How many days after its last visit a disease counts as a new case "
+    "again.\n"
+    "0: never, it stays an old case.")
 
 
 class Configuration(
@@ -41,6 +47,7 @@ class Configuration(
         _sequence("Letter Sequence", 'sequence_type_letter'))
     signature_required = fields.MultiValue(_signature_required)
     correction_hours = fields.MultiValue(_correction_hours)
+    case_days = fields.MultiValue(_case_days)
     retention_years = fields.Integer(
         "Retention Years", required=True,
         domain=[('retention_years', '>=', 25)],
@@ -52,6 +59,8 @@ class Configuration(
         pool = Pool()
         if field in {'signature_required', 'correction_hours'}:
             return pool.get('clinic.configuration.correction')
+        if field == 'case_days':
+            return pool.get('clinic.configuration.diagnosis')
         if field in {
                 'patient_sequence', 'encounter_sequence', 'letter_sequence'}:
             return pool.get('clinic.configuration.sequence')
@@ -66,6 +75,10 @@ class Configuration(
     def default_correction_hours(cls, **pattern):
         return cls.multivalue_model(
             'correction_hours').default_correction_hours()
+
+    @classmethod
+    def default_case_days(cls, **pattern):
+        return cls.multivalue_model('case_days').default_case_days()
 
     @classmethod
     def default_retention_years(cls):
@@ -127,3 +140,13 @@ class ConfigurationCorrection(ModelSQL, CompanyValueMixin):
         that reason.
         """
         return 48
+
+
+class ConfigurationDiagnosis(ModelSQL, CompanyValueMixin):
+    __name__ = 'clinic.configuration.diagnosis'
+
+    case_days = _case_days
+
+    @classmethod
+    def default_case_days(cls):
+        return 90

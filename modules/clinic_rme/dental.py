@@ -35,7 +35,9 @@ class ToothFinding(EncounterPartMixin, ModelSQL, ModelView):
         [(tooth, tooth) for tooth in TEETH], "Tooth", required=True,
         sort=False, translate=False, states=part_states,
         help="By FDI: 11 to 48 permanent, 51 to 85 milk teeth.\n"
-        "What is recorded of a tooth replaces what earlier visits say of it.")
+        "What is recorded of a tooth replaces what earlier visits say of it.\n"
+        "A milk tooth that was shed naturally is non, not mis; it leaves the "
+        "chart when its successor is recorded later.")
     condition = fields.Selection(
         CONDITIONS, "Condition", required=True, sort=False,
         states=part_states)
@@ -182,6 +184,7 @@ class Encounter(metaclass=PoolMeta):
 
     tooth_findings = fields.One2Many(
         'clinic.tooth.finding', 'encounter', "Findings of Teeth")
+
     @classmethod
     def recorded_fields(cls):
         return super().recorded_fields() | {'tooth_findings'}

@@ -10,7 +10,7 @@ from trytond.pool import Pool, PoolMeta
 from trytond.transaction import check_access
 
 from .odontogram import draw
-from .teeth import ROWS, decay_index
+from .teeth import ROWS, decay_index, has_erupted, milk_tooth_before
 
 # From the upper right to the lower left, row by row
 _PLACES = {
@@ -35,6 +35,8 @@ class Encounter(metaclass=PoolMeta):
 
         All findings of the last visit in which the tooth was recorded: this
         one, or a finished one before it.  Of visits that the user may read.
+        A milk tooth is there until its successor is recorded as erupted in
+        a later visit.
         """
         result = {e.id: {} for e in encounters if e.unit_kind == 'dental'}
         encounters = [e for e in encounters if e.id in result]
@@ -44,7 +46,7 @@ class Encounter(metaclass=PoolMeta):
                 if visit == encounter or (
                         visit.state == 'finished'
                         and visit._dental_order < encounter._dental_order):
-                    result[encounter.id].update(teeth)
+                    _record(result[encounter.id], teeth)
         return result
 
     @classmethod
@@ -108,6 +110,14 @@ class Encounter(metaclass=PoolMeta):
     def _tell(self, chart):
         if chart:
             return '\n'.join([*_index_lines(chart), *_tooth_lines(chart)])
+
+
+def _record(chart, teeth):
+    "Put the findings of the next visit into the chart"
+    for tooth, found in teeth.items():
+        if has_erupted(f.condition for f in found):
+            chart.pop(milk_tooth_before(tooth), None)
+    chart.update(teeth)
 
 
 def index_of(chart, deciduous=False):

@@ -204,3 +204,8 @@ class Encounter(metaclass=PoolMeta):
     @classmethod
     def recorded_fields(cls):
         return super().recorded_fields() | {'dental_examinations'}
+
+    def holds_examination(self):
+        return (
+            super().holds_examination()
+            or self._holds_any('dental_examinations'))

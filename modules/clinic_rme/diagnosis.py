@@ -1,11 +1,13 @@
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
+import datetime as dt
 from collections import Counter, defaultdict
 from itertools import chain
 
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, fields
+from trytond.pool import Pool
 
 from .encounter import now
 from .exceptions import DiagnosisRankError
@@ -34,7 +36,9 @@ class Diagnosis(EncounterPartMixin, ModelSQL, ModelView):
             ('old', "Old"),
             ], "Case", sort=False, states=part_states,
         help="Old when an earlier visit of the patient has a diagnosis of "
-        "the same category (the first three characters of the code).")
+        "the same category (the first three characters of the code) that "
+        "was not provisional or differential, and not too long ago by the "
+        "clinic configuration.")
     note = fields.Char("Note", states=part_states)
     recorded_at = fields.DateTime("Recorded at", required=True, readonly=True)
 
@@ -58,7 +62,7 @@ class Diagnosis(EncounterPartMixin, ModelSQL, ModelView):
 
     @fields.depends(
         'code', 'encounter', '_parent_encounter.patient',
-        '_parent_encounter.started_at')
+        '_parent_encounter.started_at', '_parent_encounter.company')
     def on_change_code(self):
         self.case = None
         if self.code and self.encounter and self.encounter.patient:
@@ -108,10 +112,11 @@ class Diagnosis(EncounterPartMixin, ModelSQL, ModelView):
 
     @classmethod
     def _earlier(cls, diagnoses):
-        """Return {(patient id, category): begin of the first visit with it}.
+        """Return {(patient id, category): begins of the visits with it}.
 
         Of the patients and categories of the diagnoses, in finished visits
-        that the user may read.
+        that the user may read; without what was only suspected there, and
+        without visits that are too long ago for each of the diagnoses.
         """
         people = {d.encounter.patient for d in diagnoses}
         if not people:
@@ -124,22 +129,51 @@ class Diagnosis(EncounterPartMixin, ModelSQL, ModelView):
                 ('encounter.patient', 'in', list(owner)),
                 ('encounter', 'not in', [id_ for id_ in own if id_ > 0]),
                 ('encounter.state', '=', 'finished'),
+                cls._recent(diagnoses),
+                ['OR',
+                    ('certainty', '=', None),
+                    ('certainty', '=', 'confirmed'),
+                    ],
                 ['OR', *({
                         ('code.code', 'like', f'{d.category}%')
                         for d in diagnoses})],
                 ])
-        first = {}
+        begins = defaultdict(list)
         for diagnosis in found:
-            begin = diagnosis.encounter.started_at
             key = owner[diagnosis.encounter.patient.id], diagnosis.category
-            first[key] = min(begin, first.get(key, begin))
-        return first
+            begins[key].append(diagnosis.encounter.started_at)
+        return begins
+
+    @classmethod
+    def _recent(cls, diagnoses):
+        "Return the domain of what is not too long ago for each of them"
+        firsts = [d._old_since() for d in diagnoses]
+        if None in firsts:
+            return []
+        return [('encounter.started_at', '>', min(firsts))]
+
+    def _old_since(self):
+        """Return when an earlier visit makes it an old case.
+
+        Visits that began later than this do; None for no limit.
+        """
+        Configuration = Pool().get('clinic.configuration')
+        company = self.encounter.company
+        days = Configuration(1).get_multivalue(
+            'case_days', company=company.id if company else None)
+        return self._begin - dt.timedelta(days + 1) if days else None
+
+    @property
+    def _begin(self):
+        return self.encounter.started_at or now()
 
     def _case(self, earlier):
         "Return the kind of case by what _earlier returned"
-        first = earlier.get((self.encounter.patient.id, self.category))
-        begin = self.encounter.started_at or now()
-        return 'old' if first and first < begin else 'new'
+        since = self._old_since()
+        return 'old' if any(
+            begin < self._begin and (since is None or begin > since)
+            for begin in earlier.get(
+                (self.encounter.patient.id, self.category), [])) else 'new'
 
     @property
     def category(self):

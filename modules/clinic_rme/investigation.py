@@ -133,7 +133,8 @@ class Investigation(SearchMixin, DeactivableMixin, ModelSQL, ModelView):
         states={
             'invisible': Eval('value_type').in_(['panel', 'report']),
             },
-        help="The first one that fits sex and age is used.")
+        help="Of those that fit sex and age, the first one of the patient's "
+        "sex is used, and if there is none, the first one of both sexes.")
 
     _code_field = 'code'
     _searched_fields = {'code', 'name', 'everyday_names'}
@@ -325,7 +326,8 @@ class InvestigationRange(sequence_ordered(), ModelSQL, ModelView):
             ],
         help="A value from this one on is critical.")
     text = fields.Char(
-        "Text", help="What is normal, where it is no number.")
+        "Text", help="What is normal, where it is no number;\n"
+        "or a remark that is shown behind the limits.")
 
     @classmethod
     def __register__(cls, module_name):

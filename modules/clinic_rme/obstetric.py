@@ -14,7 +14,7 @@ from .exceptions import ObstetricNoteError
 from .mixin import SinglePartMixin, part_states
 
 # Days from the last period to the expected delivery, and to what is no
-# pregnancy any more
+# pregnancy any more without a doubt about the last period
 TERM, LONGEST = 280, 315
 # What a living mother and child can have, not what is normal
 RANGES = {
@@ -65,7 +65,8 @@ class ObstetricNote(SinglePartMixin, ModelSQL, ModelView):
     gestational_age = fields.Function(
         fields.Char(
             "Gestational Age",
-            help="On the day of the visit, by the expected delivery."),
+            help="On the day of the visit: from the last menstrual period, "
+            "or by the expected delivery where another day was entered."),
         'get_gestational_age')
     fundal_height = _ranged(
         'fundal_height', "Fundal Height", help="Centimetres, 1 to 60.")
@@ -79,12 +80,31 @@ class ObstetricNote(SinglePartMixin, ModelSQL, ModelView):
         self.expected_delivery = (
             expected_delivery(self.last_period) if self.last_period else None)
 
+    @fields.depends('last_period', 'expected_delivery')
+    def on_change_notify(self):
+        notifications = super().on_change_notify()
+        start, end = self.last_period, self.expected_delivery
+        if start and end and end > start + dt.timedelta(LONGEST):
+            notifications.append(('warning', gettext(
+                        'clinic_rme.msg_obstetric_note_delivery_late',
+                        days=LONGEST)))
+        return notifications
+
     @property
     def gestational_days(self):
-        "The age of the pregnancy on the day of the visit, None if unknown"
-        if not self.expected_delivery:
+        """The age of the pregnancy on the day of the visit, None if unknown.
+
+        From the last period: Naegele counts months, so that the day of
+        delivery lies up to three days beside the 280 days.  A day that is
+        known better counts back from term.
+        """
+        start, end = self.last_period, self.expected_delivery
+        if not end:
             return None
-        days = TERM - (self.expected_delivery - self.encounter.day).days
+        if start and end == expected_delivery(start):
+            days = (self.encounter.day - start).days
+        else:
+            days = TERM - (end - self.encounter.day).days
         return days if 0 <= days <= LONGEST else None
 
     @classmethod
@@ -109,8 +129,18 @@ class ObstetricNote(SinglePartMixin, ModelSQL, ModelView):
     @classmethod
     def validate_fields(cls, notes, field_names):
         super().validate_fields(notes, field_names)
+        cls.check_sex(notes)
         cls.check_pregnancies(notes)
         cls.check_dates(notes)
+
+    @classmethod
+    def check_sex(cls, notes):
+        "Raise ObstetricNoteError for a man"
+        for note in notes:
+            if note.encounter.patient.current.party.sex == 'male':
+                raise ObstetricNoteError(gettext(
+                        'clinic_rme.msg_obstetric_note_male',
+                        encounter=note.encounter.rec_name))
 
     @classmethod
     def check_pregnancies(cls, notes):
@@ -126,8 +156,9 @@ class ObstetricNote(SinglePartMixin, ModelSQL, ModelView):
     def check_dates(cls, notes):
         """Raise ObstetricNoteError for days that can not be.
 
-        A last period after the visit, or a delivery that is expected before
-        the last period or later than any pregnancy ends.
+        A last period after the visit, or a delivery that is not expected
+        after it.  However late is allowed: who conceives while nursing has
+        had no period for long, and goes by ultrasound.
         """
         for note in notes:
             start, end = note.last_period, note.expected_delivery
@@ -135,8 +166,7 @@ class ObstetricNote(SinglePartMixin, ModelSQL, ModelView):
                 raise ObstetricNoteError(gettext(
                         'clinic_rme.msg_obstetric_note_last_period',
                         encounter=note.encounter.rec_name))
-            if start and end and not (
-                    start < end <= start + dt.timedelta(LONGEST)):
+            if start and end and end <= start:
                 raise ObstetricNoteError(gettext(
                         'clinic_rme.msg_obstetric_note_delivery',
                         encounter=note.encounter.rec_name))
@@ -151,6 +181,11 @@ class Encounter(metaclass=PoolMeta):
     @classmethod
     def recorded_fields(cls):
         return super().recorded_fields() | {'obstetric_notes'}
+
+    def holds_examination(self):
+        return (
+            super().holds_examination()
+            or self._holds_any('obstetric_notes'))
 
     @classmethod
     def view_attributes(cls):

@@ -111,11 +111,16 @@ class ResultValue(UidMixin, BranchMixin, ModelSQL, ModelView):
         return self.investigation.value_type if self.investigation else None
 
     @fields.depends(
-        'value_type', 'reference_text', 'low', 'high', methods=['_limits'])
+        'value_type', 'reference_text', methods=['_shown_limits', '_limits'])
     def on_change_with_reference(self, name=None):
         "The reference range as it stands on a result"
         if self.value_type != 'numeric':
             return self.reference_text
+        remark = self.reference_text and f'({self.reference_text})'
+        return ' '.join(filter(None, [self._shown_limits(), remark]))
+
+    @fields.depends('low', 'high')
+    def _shown_limits(self):
         low, high = shown(self.low), shown(self.high)
         if low and high:
             return f'{low} - {high}'

@@ -66,6 +66,9 @@ ABSENT = {'mis', 'non'}
 DECAYED = {'car', 'rrx'}
 FILLINGS = {'amf', 'gif', 'cof', 'inl', 'onl'}
 CROWNS = {'fmc', 'poc', 'mpc', 'gmc'}
+# What does not tell that the milk tooth is gone; a tooth that only begins to
+# come may stand beside it
+NOT_THROUGH = ABSENT | {'une', 'pre', 'imv'}
 REPLACED = {'ipx', 'pon', 'prd', 'fld'}
 BRIDGES = {'meb', 'pob'}
 # The guide wants the place of caries and fillings named
@@ -92,6 +95,19 @@ def is_anterior(tooth):
 def is_deciduous(tooth):
     "Return whether it is a milk tooth"
     return tooth[0] in '5678'
+
+
+def milk_tooth_before(tooth):
+    "Return the milk tooth in whose place the tooth comes, None if none"
+    if is_deciduous(tooth) or tooth[1] > '5':
+        return None
+    return f'{int(tooth[0]) + 4}{tooth[1]}'
+
+
+def has_erupted(conditions):
+    "Return whether the conditions are those of a tooth that is through"
+    conditions = {*conditions} - {'dia'}
+    return bool(conditions) and not conditions & NOT_THROUGH
 
 
 def is_upper(tooth):

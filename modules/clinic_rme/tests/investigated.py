@@ -2,6 +2,10 @@
 # this repository contains the full copyright notices and license terms.
 "What doctors and nurses do with orders and results."
 
+from trytond.pool import Pool
+from trytond.tests.test_tryton import DB_NAME
+from trytond.transaction import Transaction
+
 from .sealed import SealedTestCase
 from .tools import ago
 
@@ -12,7 +16,20 @@ VALUE = 'clinic.result.value'
 
 
 class InvestigatedTestCase(SealedTestCase):
-    "A visit that began two hours ago, in which something is ordered"
+    "A man's visit that began two hours ago, in which something is ordered"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        with Transaction().start(DB_NAME, 0) as transaction:
+            Party = Pool().get('party.party')
+            Party.write(Party.browse(cls.clinic['people'][:1]), {
+                    'sex': 'male'})
+            transaction.commit()
+
+    def visit_values(self, branch='kota', **values):
+        return super().visit_values(
+            branch, **{'obstetric_notes': None, **values})
 
     def setUp(self):
         super().setUp()

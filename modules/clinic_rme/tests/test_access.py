@@ -129,6 +129,7 @@ MODELS = {
     'clinic.configuration': {'admin': 'rwc'},
     'clinic.configuration.sequence': {'admin': 'rwcd'},
     'clinic.configuration.correction': {'admin': 'rwcd'},
+    'clinic.configuration.diagnosis': {'admin': 'rwcd'},
     # As the module company has them: names and addresses of branch and staff
     'company.company': {},
     'company.employee': {},
@@ -223,7 +224,8 @@ BUTTONS = {
     }
 OF_BRANCH = {
     'clinic.unit', 'clinic.room', 'clinic.configuration.sequence',
-    'clinic.configuration.correction', 'clinic.seal', 'clinic.amendment',
+    'clinic.configuration.correction', 'clinic.configuration.diagnosis',
+    'clinic.seal', 'clinic.amendment',
     'clinic.completion.rule', 'clinic.letter', 'clinic.consent',
     'clinic.consent.template', 'clinic.record.export', 'clinic.specimen',
     'clinic.result', 'clinic.result.value', *VISIT_MODELS}
@@ -240,7 +242,8 @@ SINGLE = {
 COMPUTED = {'clinic.patient.duplicate'}
 # Read and written as fields of clinic.configuration
 NOT_CALLED = {
-    'clinic.configuration.sequence', 'clinic.configuration.correction'}
+    'clinic.configuration.sequence', 'clinic.configuration.correction',
+    'clinic.configuration.diagnosis'}
 SEALED = {'clinic.seal', 'clinic.amendment', 'clinic.record.export'}
 # Those that a doctor may begin
 OF_DOCTOR = {
@@ -773,7 +776,7 @@ class FieldAccessTestCase(AccessTestCase):
             'birth_date': self.root.read(
                 'party.party', self.clinic['people'][0],
                 'birth_date')['birth_date'],
-            'sex': 'male',
+            'sex': 'female',
             'allergy_status': 'not_asked',
             'allergies': [],
             'chief_complaint': "Demam",

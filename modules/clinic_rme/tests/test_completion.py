@@ -134,7 +134,7 @@ class CompletionTestCase(RemoteTestCase):
             self.assertFalse(visit.holds_plan())
 
     def test_identity(self):
-        unknown = self.root.create('party.party', sex='male')
+        unknown = self.root.create('party.party', sex='female')
         patient = self.root.create('clinic.patient', party=unknown)
         visit = self.create_visit('in_progress', patient=patient)
         self.assert_refused(visit, "The patient is not identified")

@@ -15,7 +15,8 @@ from trytond.modules.clinic_rme.exceptions import (
 from trytond.modules.clinic_rme.odontogram import draw
 from trytond.modules.clinic_rme.teeth import (
     CONDITIONS, FILLINGS, MAY_HAVE_SURFACES, ON_SURFACES, ROWS, TEETH,
-    contradict, decay_index, is_deciduous, read_surfaces, surfaces_of)
+    contradict, decay_index, has_erupted, is_deciduous, milk_tooth_before,
+    read_surfaces, surfaces_of)
 
 from .tools import PARTS, RemoteTestCase, ago
 
@@ -83,6 +84,20 @@ class TeethTestCase(unittest.TestCase):
         self.assertEqual(decay_index(chart), (2, 2, 2))
         self.assertEqual(decay_index(chart, deciduous=True), (1, 1, 1))
         self.assertEqual(decay_index({}), (0, 0, 0))
+
+
+    def test_milk_tooth_before(self):
+        for tooth, milk in [
+                ('11', '51'), ('25', '65'), ('34', '74'), ('43', '83'),
+                ('16', None), ('48', None), ('55', None)]:
+            self.assertEqual(milk_tooth_before(tooth), milk)
+
+    def test_has_erupted(self):
+        for conditions, erupted in [
+                (['sou'], True), (['car', 'amf'], True), (['ipx'], True),
+                (['une'], False), (['pre'], False), (['dia'], False),
+                (['mis', 'pon'], False), (['non'], False), ([], False)]:
+            self.assertEqual(has_erupted(conditions), erupted, conditions)
 
 
 class OdontogramTestCase(unittest.TestCase):
@@ -424,6 +439,30 @@ class ChartTestCase(DentalTestCase):
         self.find('16', 'sou', visit=visit)
         self.assertIn("def-t: d 1, e 0, f 0, total 1", self.text(visit))
 
+    def test_milk_tooth_goes_when_its_successor_came(self):
+        first = self.begin_for(400)
+        self.find('55', 'car', 'O', visit=first)
+        self.find('65', 'mis', visit=first)
+        self.find('75', 'amf', 'O', visit=first)
+        self.finish(first)
+        second = self.begin_for(200)
+        self.find('15', 'pre', visit=second)
+        self.find('35', 'cof', 'O', visit=second)
+        self.find('26', 'sou', visit=second)
+        self.find('73', 'sou', visit=second)
+        self.find('33', 'sou', visit=second)
+        self.finish(second)
+        self.assertEqual(self.lines(second), [
+                'DMF-T', 'def-t', '15', '26', '55', '65', '73', '33', '35'])
+        third = self.begin_for(0)
+        self.find('15', 'sou', visit=third)
+        self.find('25', 'dia', visit=third)
+        self.assertIn("def-t: d 0, e 1, f 0, total 1", self.text(third))
+        self.find('24', 'car', 'O', visit=third)
+        self.assertEqual(self.lines(third), [
+                'DMF-T', 'def-t', '15', '24', '25', '26', '65', '73', '33',
+                '35'])
+
     def test_what_is_not_finished_or_later_does_not_count(self):
         first = self.begin_for(30)
         self.find('16', 'car', 'O', visit=first)
@@ -568,6 +607,15 @@ class DentalExaminationTestCase(DentalTestCase):
                 'decayed': 1, 'missing': 1, 'filled': 1,
                 'deciduous_decayed': 0, 'deciduous_missing': 0,
                 'deciduous_filled': 1})
+
+    def test_examination_is_there(self):
+        for holds in [False, True]:
+            with self.database() as pool:
+                self.assertEqual(
+                    pool.get(ENCOUNTER)(self.visit).holds_examination(),
+                    holds)
+            if not holds:
+                self.examine(occlusion='normal')
 
     def test_once_in_a_visit(self):
         self.examine()

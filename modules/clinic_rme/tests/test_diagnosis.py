@@ -1,6 +1,7 @@
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
+from trytond.model.exceptions import DomainValidationError
 
 from .tools import RemoteTestCase, ago
 
@@ -14,8 +15,7 @@ class CaseTestCase(RemoteTestCase):
     def setUp(self):
         super().setUp()
         self.doctor = self.user('doctor')
-        person = self.root.create('party.party', name="Pasien", sex='male')
-        self.patient_id = self.root.create('clinic.patient', party=person)
+        self.refresh()
         with self.transaction() as pool:
             ICD10 = pool.get('clinic.icd10')
             codes = ICD10.search([('code', '=', 'I10.0')])
@@ -25,6 +25,11 @@ class CaseTestCase(RemoteTestCase):
                             'edition': "Test"}])
             self.benign = codes[0].id
         self.common_cold, self.hypertension, _ = self.clinic['codes']
+
+    def refresh(self):
+        "Go on with a patient without visits"
+        person = self.root.create('party.party', name="Pasien", sex='female')
+        self.patient_id = self.root.create('clinic.patient', party=person)
 
     def visit(self, *codes, state='finished', hours=2, **values):
         "Create a visit that began the hours ago, with the diagnoses"
@@ -64,6 +69,59 @@ class CaseTestCase(RemoteTestCase):
             self.cases(self.visit(self.hypertension, hours=40)),
             [(self.hypertension, 'new')])
 
+    def test_suspicion_does_not_count(self):
+        for certainty in ['differential', 'provisional']:
+            self.visit(self.hypertension, hours=30, certainty=certainty)
+            with self.subTest(certainty):
+                self.assertEqual(
+                    self.cases(self.visit(self.benign)),
+                    [(self.benign, 'new')])
+                self.refresh()
+        self.visit(self.hypertension, hours=30, certainty='confirmed')
+        self.assertEqual(
+            self.cases(self.visit(self.benign)), [(self.benign, 'old')])
+
+    def test_disease_of_long_ago_is_new_again(self):
+        self.visit(self.common_cold, hours=93 * 24)
+        self.assertEqual(
+            self.cases(self.visit(self.common_cold, hours=30)),
+            [(self.common_cold, 'new')])
+        self.assertEqual(
+            self.cases(self.visit(self.common_cold)),
+            [(self.common_cold, 'old')])
+
+    def test_days_count_from_the_last_visit(self):
+        for days in [160, 80]:
+            self.visit(self.hypertension, hours=days * 24)
+        self.assertEqual(
+            self.cases(self.visit(self.hypertension)),
+            [(self.hypertension, 'old')])
+
+    def test_days_are_a_setting_of_the_branch(self):
+        for days, case in [(400, 'old'), (399, 'new'), (0, 'old')]:
+            self.user('admin')('clinic.configuration', 'write', [1], {
+                    'case_days': days})
+            self.refresh()
+            self.visit(self.common_cold, hours=400 * 24 + 4)
+            with self.subTest(days):
+                visit = self.visit(self.benign, state='in_progress')
+                changed = self.doctor(DIAGNOSIS, 'on_change', {
+                        'code': self.common_cold, 'encounter': visit},
+                    ['code'])
+                self.assertEqual(changed['case'], case)
+                self.assertEqual(
+                    self.cases(self.visit(self.common_cold)),
+                    [(self.common_cold, case)])
+        self.assertEqual(self.user('admin-desa').read(
+                'clinic.configuration', 1, 'case_days')['case_days'], 90)
+        self.user('admin')(
+            'clinic.configuration', 'write', [1], {'case_days': 90})
+
+    def test_days_are_not_negative(self):
+        with self.assertRaises(DomainValidationError):
+            self.user('admin')(
+                'clinic.configuration', 'write', [1], {'case_days': -1})
+
     def test_doctor_decides(self):
         self.visit(self.hypertension, hours=30)
         visit = self.visit(
@@ -93,7 +151,7 @@ class CaseTestCase(RemoteTestCase):
             self.assertEqual(changed['case'], case)
 
     def test_record_that_was_merged_counts(self):
-        person = self.root.create('party.party', name="Ganda", sex='male')
+        person = self.root.create('party.party', name="Ganda", sex='female')
         former = self.root.create('clinic.patient', party=person)
         self.visit(self.hypertension, hours=30, patient=former)
         with self.transaction() as pool:

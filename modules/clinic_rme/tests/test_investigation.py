@@ -21,6 +21,7 @@ FIRST = 3
 EVERYDAY = {
     'gula darah': 'GDS',
     'gula darah puasa': 'GDP',
+    'gds stik': 'GDSTIK',
     'gula puasa': 'GDP',
     'gula darah 2 jam': 'GD2PP',
     'kolesterol': 'CHOL',
@@ -188,6 +189,33 @@ class InvestigationTestCase(RemoteTestCase):
                     found = investigation.range_for(person, DAY)
                     self.assertEqual(
                         found and found.low, low and Decimal(low))
+
+    def test_glucose_of_newborns(self):
+        with self.database() as pool:
+            for code in ['GDS', 'GDSTIK']:
+                investigation = pool.get(MODEL)(self.ids[code])
+                for birth, limits in [
+                        (DAY, [45, 125, 40, 200]),
+                        (DAY - dt.timedelta(27), [45, 125, 40, 200]),
+                        (DAY - dt.timedelta(28), [70, 139, 54, 400]),
+                        (None, [70, 139, 54, 400])]:
+                    person = SimpleNamespace(sex='male', birth_date=birth)
+                    with self.subTest(code=code, birth=birth):
+                        found = investigation.range_for(person, DAY)
+                        self.assertEqual([
+                                found.low, found.high, found.critical_low,
+                                found.critical_high], limits)
+
+    def test_glucose_by_specimen(self):
+        with self.database() as pool:
+            for code, loinc, specimen in [
+                    ('GDS', '2345-7', 'serum'), ('GDP', '1558-6', 'serum'),
+                    ('GD2PP', '1521-4', 'serum'),
+                    ('GDSTIK', '2339-0', 'blood')]:
+                investigation = pool.get(MODEL)(self.ids[code])
+                self.assertEqual(
+                    (investigation.loinc_code, investigation.specimen_type),
+                    (loinc, specimen), code)
 
     def test_range_of_the_own_sex_first(self):
         id_ = self.create(

@@ -10,7 +10,7 @@ from trytond.modules.clinic_rme.exceptions import (
     EncounterPartError, ObstetricNoteError)
 from trytond.modules.clinic_rme.obstetric import RANGES, expected_delivery
 
-from .tools import RemoteTestCase
+from .tools import PARTS, RemoteTestCase
 
 NOTE = 'clinic.obstetric_note'
 
@@ -59,12 +59,25 @@ class ObstetricNoteTestCase(RemoteTestCase):
         values = self.read(id_, 'expected_delivery', 'gestational_age')
         delivery = expected_delivery(start)
         self.assertEqual(values['expected_delivery'], delivery)
-        # Naegele counts months: a day or two beside the 280 days
-        days = 280 - (delivery - self.day).days
-        self.assertLess(abs(days - 87), 4)
-        self.assertEqual(
-            values['gestational_age'],
-            f"{days // 7} weeks {days % 7} days")
+        self.assertEqual(values['gestational_age'], "12 weeks 3 days")
+
+    def test_age_by_naegele(self):
+        "The months between have 280 to 283 days"
+        with self.database() as pool:
+            Note = pool.get(NOTE)
+            Encounter = pool.get('clinic.encounter')
+            for start in [
+                    dt.date(2026, 1, 1), dt.date(2026, 5, 15),
+                    dt.date(2026, 6, 25), dt.date(2024, 2, 29)]:
+                noon = dt.datetime.combine(start, dt.time(5))
+                note = Note(
+                    last_period=start,
+                    expected_delivery=expected_delivery(start),
+                    encounter=Encounter(
+                        arrived_at=noon + dt.timedelta(weeks=37),
+                        company=self.clinic['kota']['company']))
+                with self.subTest(start):
+                    self.assertEqual(note.gestational_days, 37 * 7)
 
     def test_delivery_known_better(self):
         id_ = self.note(
@@ -99,10 +112,45 @@ class ObstetricNoteTestCase(RemoteTestCase):
                 {'last_period': self.ago(8),
                     'expected_delivery': self.ago(9)},
                 {'last_period': self.ago(8),
-                    'expected_delivery': self.ago(8) + dt.timedelta(316)}]:
+                    'expected_delivery': self.ago(8)}]:
             with self.subTest(values):
                 with self.assertRaises(ObstetricNoteError):
                     self.note(**values)
+
+    def test_late_delivery_is_a_doubt(self):
+        for days, count in [(315, 0), (316, 1)]:
+            values = {
+                'last_period': self.ago(30),
+                'expected_delivery': self.ago(30) + dt.timedelta(days)}
+            with self.subTest(days):
+                warnings = self.doctor(NOTE, 'on_change_notify', values)
+                self.assertEqual(
+                    [kind for kind, _ in warnings], ['warning'] * count)
+        id_ = self.note(
+            last_period=self.ago(60),
+            expected_delivery=self.day + dt.timedelta(70))
+        self.assertEqual(
+            self.read(id_, 'gestational_age')['gestational_age'],
+            "30 weeks 0 days")
+
+    def test_man(self):
+        person = self.root.create('party.party', name="Budi", sex='male')
+        patient = self.root.create('clinic.patient', party=person)
+        self.visit = self.create_visit(
+            'in_progress', patient=patient, obstetric_notes=None)
+        with self.assertRaisesRegex(ObstetricNoteError, "is a man"):
+            self.note(gravida=1)
+
+    def test_examination_is_there(self):
+        self.visit = self.create_visit(
+            'in_progress', **dict.fromkeys(PARTS.values()))
+        for holds in [False, True]:
+            with self.database() as pool:
+                self.assertEqual(
+                    pool.get('clinic.encounter')(
+                        self.visit).holds_examination(), holds)
+            if not holds:
+                self.note(gravida=1)
 
     def test_pregnancies(self):
         for values in [

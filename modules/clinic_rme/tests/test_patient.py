@@ -227,7 +227,7 @@ class PatientTestCase(RemoteTestCase):
     def test_banner(self):
         values = self.user('nurse')(
             'clinic.encounter', 'on_change_patient', {'patient': self.patient})
-        self.assertEqual(values['patient_sex'], 'male')
+        self.assertEqual(values['patient_sex'], 'female')
         self.assertEqual(values['patient_allergy_text'], "Not asked yet")
 
     def test_banner_without_right_to_allergies(self):
@@ -238,7 +238,7 @@ class PatientTestCase(RemoteTestCase):
                     {'patient': self.patient})
                 self.assertEqual(
                     values.get('patient_sex'),
-                    'male' if login == 'admin' else None)
+                    'female' if login == 'admin' else None)
                 self.assertNotIn('patient_allergy_text', values)
                 self.assertNotIn('patient_allergy_status', values)
 

@@ -1,6 +1,7 @@
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
+import datetime as dt
 import json
 import unittest
 from decimal import Decimal
@@ -54,6 +55,18 @@ class ValueTestCase(InvestigatedTestCase):
                 self.begin(self.order('NS1')), 'NS1', 'reference'), "Negatif")
         self.assertEqual(self.value(
                 self.begin(self.order('CHOL')), 'CHOL', 'reference'), '≤ 199')
+
+    def test_remark_behind_the_limits(self):
+        person = self.root.create(
+            'party.party', name="Ibu", sex='female',
+            birth_date=dt.date(1995, 1, 1))
+        patient = self.root.create('clinic.patient', party=person)
+        self.visit = self.create_visit(
+            'in_progress', patient=patient, orders=None)
+        order = self.order(ordered_at=ago())
+        self.assertRegex(
+            self.value(self.begin(order), 'HB', 'reference'),
+            r'^\d+ - 15 \(hamil: batas bawah 11, WHO\)$')
 
     def test_catalogue_changes_later(self):
         result = self.released(

@@ -212,7 +212,7 @@ def create_clinic():
     medicines = create_medicines()
     people = Party.create([
             {'name': "Ardianto Putra", 'nik': '3174010101920001',
-                'birth_date': dt.date(1992, 1, 1), 'sex': 'male'},
+                'birth_date': dt.date(1992, 1, 1), 'sex': 'female'},
             {'name': "Claudia Sintia",
                 'birth_date': dt.date(1989, 11, 3), 'sex': 'female'},
             ])
