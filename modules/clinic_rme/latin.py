@@ -2,6 +2,8 @@
 # this repository contains the full copyright notices and license terms.
 """A prescription as pharmacists read it: the usual Latin abbreviations."""
 
+from trytond.i18n import gettext
+
 from .dosage import SOLID
 from .prescription import shown
 
@@ -75,12 +77,21 @@ def directions(item):
     "Return the line that begins with S: how the item is used"
     return ' '.join(filter(None, [
                 'S',
-                item.frequency and f'{item.frequency} dd',
+                item.frequency and how_often(item),
                 item.as_needed and 'p.r.n.',
                 measured(item.dose, item.dose_unit),
                 item.meal and MEALS[item.meal],
                 not is_taken(item) and 'u.e.',
                 ]))
+
+
+def how_often(item):
+    "Return the times a day, or in how many days"
+    if (item.period_days or 1) == 1:
+        return f'{item.frequency} dd'
+    return gettext(
+        'clinic_rme.msg_latin_period',
+        frequency=item.frequency, days=item.period_days)
 
 
 def is_taken(item):

@@ -28,6 +28,11 @@ COMPOUND_FORMS = [
     ('cream', "Cream"),
     ('syrup', "Syrup"),
     ]
+# How often it is taken, by days; each other number is told
+PERIODS = {
+    1: 'clinic_rme.msg_signa_frequency',
+    7: 'clinic_rme.msg_signa_week',
+    }
 _compounded = Eval('kind') == 'compounded'
 
 
@@ -89,6 +94,15 @@ class PrescriptionItem(AllergyCheckMixin, ModelSQL, ModelView):
         states={
             'required': ~Bool(Eval('as_needed')),
             **part_states})
+    period_days = fields.Integer(
+        "Every ... Days",
+        domain=['OR',
+            ('period_days', '=', None),
+            [('period_days', '>=', 1), ('period_days', '<=', 366)],
+            ],
+        states=part_states,
+        help="In how many days it is taken so many times: 1 for each day, "
+        "7 for a week.")
     as_needed = fields.Boolean("As Needed", states=part_states)
     meal = fields.Selection(MEALS, "Meals", sort=False, states=part_states)
     meal_string = meal.translated('meal')
@@ -123,6 +137,10 @@ class PrescriptionItem(AllergyCheckMixin, ModelSQL, ModelView):
     @classmethod
     def default_kind(cls):
         return 'simple'
+
+    @classmethod
+    def default_period_days(cls):
+        return 1
 
     @classmethod
     def default_substitution_allowed(cls):
@@ -163,10 +181,12 @@ class PrescriptionItem(AllergyCheckMixin, ModelSQL, ModelView):
         self._set_quantity()
 
     @fields.depends(
-        'dose', 'dose_unit', 'frequency', 'duration', 'quantity_unit')
+        'dose', 'dose_unit', 'frequency', 'period_days', 'duration',
+        'quantity_unit')
     def _set_quantity(self):
         if self.dose_unit in SOLID and self.quantity_unit == self.dose_unit:
-            quantity = quantity_of(self.dose, self.frequency, self.duration)
+            quantity = quantity_of(
+                self.dose, self.frequency, self.duration, self.period_days)
             if quantity:
                 self.quantity = quantity
 
@@ -184,6 +204,10 @@ class PrescriptionItem(AllergyCheckMixin, ModelSQL, ModelView):
         self._set_quantity()
 
     @fields.depends(methods=['_set_quantity'])
+    def on_change_period_days(self):
+        self._set_quantity()
+
+    @fields.depends(methods=['_set_quantity'])
     def on_change_duration(self):
         self._set_quantity()
 
@@ -197,13 +221,16 @@ class PrescriptionItem(AllergyCheckMixin, ModelSQL, ModelView):
         return notifications
 
     @fields.depends(
-        'dose', 'dose_unit', 'frequency', 'as_needed', 'meal', 'duration')
+        'dose', 'dose_unit', 'frequency', 'period_days', 'as_needed', 'meal',
+        'duration')
     def on_change_with_signa(self, name=None):
         "The directions for use as they stand on a prescription"
         return ' '.join(filter(None, [
                     self.frequency and gettext(
-                        'clinic_rme.msg_signa_frequency',
-                        frequency=self.frequency),
+                        PERIODS.get(
+                            self.period_days or 1,
+                            'clinic_rme.msg_signa_period'),
+                        frequency=self.frequency, days=self.period_days),
                     shown(self.dose),
                     self.dose_unit and self.dose_unit_string,
                     self.meal and self.meal_string,
@@ -255,7 +282,7 @@ class PrescriptionItem(AllergyCheckMixin, ModelSQL, ModelView):
             if values.get('quantity') is None and unit in SOLID:
                 values['quantity'] = quantity_of(
                     values.get('dose'), values.get('frequency'),
-                    values.get('duration'))
+                    values.get('duration'), values.get('period_days'))
                 values['quantity_unit'] = unit
         return values
 

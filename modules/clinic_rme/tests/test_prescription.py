@@ -21,6 +21,7 @@ from trytond.modules.clinic_rme.dosage import (
 from trytond.modules.clinic_rme.exceptions import (
     EncounterAccessError, PlanAllergyWarning, PlanNotFoundError,
     PrescriptionAllergyError)
+from trytond.modules.clinic_rme.latin import directions
 from trytond.modules.clinic_rme.medicine import FORMS
 
 from .tools import RemoteTestCase, ago
@@ -57,6 +58,13 @@ class QuantityTestCase(unittest.TestCase):
                 ('2', 1, 30, 60), ('0.25', 1, 1, 1)]:
             self.assertEqual(
                 quantity_of(Decimal(dose), frequency, days), quantity)
+
+    def test_period(self):
+        for days, period, quantity in [
+                (28, 7, 4), (30, 7, 5), (5, 7, 1), (30, 1, 30),
+                (30, None, 30)]:
+            self.assertEqual(
+                quantity_of(Decimal(1), 1, days, period), quantity)
 
     def test_unknown(self):
         for args in [
@@ -205,6 +213,33 @@ class ItemTestCase(PrescriptionTestCase):
             dose=Decimal('0.5'), frequency=None, as_needed=True,
             duration=None, quantity=Decimal(4), quantity_unit='tablet')
         self.assertEqual(self.signa(id_, 'en'), "0.5 tablet as needed")
+
+    def test_longer_than_a_day(self):
+        for period, signa, latin, quantity in [
+                (1, "3 x a day", 'S 3 dd tab I', 90),
+                (None, "3 x a day", 'S 3 dd tab I', 90),
+                (7, "3 x a week", 'S 3 x every 7 days tab I', 15),
+                (10, "3 x in 10 days", 'S 3 x every 10 days tab I', 9)]:
+            with self.subTest(period):
+                id_ = self.prescribe(period_days=period, duration=30)
+                self.assertEqual(
+                    self.signa(id_, 'en'), f"{signa} 1 tablet for 30 days")
+                self.assertEqual(
+                    self.doctor.read(ITEM, id_, 'quantity')['quantity'],
+                    quantity)
+                with self.database() as pool:
+                    self.assertEqual(directions(pool.get(ITEM)(id_)), latin)
+        for wrong in [0, -7, 367]:
+            with self.assertRaises(DomainValidationError):
+                self.prescribe(period_days=wrong)
+
+    def test_period_changes_the_quantity(self):
+        with self.database() as pool:
+            item = pool.get(ITEM)(
+                dose=Decimal(4), dose_unit='tablet', frequency=1,
+                duration=28, quantity_unit='tablet', period_days=7)
+            item.on_change_period_days()
+            self.assertEqual(item.quantity, 16)
 
     def test_quantity(self):
         for values, quantity in [
