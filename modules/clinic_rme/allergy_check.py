@@ -4,10 +4,15 @@
 
 An allergy meets a medicine by the substance it names, and by the words of
 its text, which are compared as they sound: lists write the names of
-substances in English or Indonesian (amoxicillin, amoksisilin).
+substances in English or Indonesian (amoxicillin, amoksisilin; mefenamic,
+mefenamat). Other names of a substance and groups of them (sulfa) are those
+of data/allergy_groups.csv. What stands neither there nor in the names is not
+recognised, nor is that one substance of a group crosses with another.
 """
 
 import re
+from functools import cache
+from typing import NamedTuple
 
 from trytond.i18n import gettext
 from trytond.model import fields
@@ -18,12 +23,13 @@ from .encounter import now
 from .exceptions import PrescriptionAllergyError
 from .mixin import EncounterPartMixin, part_states
 from .search import normalised
+from .terminology import data_rows
 
 SOUNDS = [
     (re.compile(pattern), sound) for pattern, sound in [
         ('ph', 'f'), ('th', 't'), ('ch', 'k'), ('ae|oe', 'e'), ('x', 'ks'),
         ('c(?=[eiy])', 's'), ('c', 'k'), ('y', 'i'), (r'(.)\1', r'\1'),
-        ('e$', ''),
+        ('e$', ''), ('(?<=[a-z]{3})ik$', 'at'),
         ]]
 # Shorter words are parts of too many names
 SHORTEST = 4
@@ -56,10 +62,42 @@ def telling_words(text):
         } - _COMMON_SOUNDS
 
 
-def conflict(medicine, allergies):
-    """Return (allergy, name in the medicine) of the first one met, or None.
+class Group(NamedTuple):
+    """A group of substances, or one with several names.
 
-    Refuted allergies are none.
+    Each name of it and each substance is a set of telling words.
+    """
+    name: str
+    names: tuple
+    substances: tuple
+
+    def names_any(self, words):
+        "Whether the words of an allergy name the group"
+        return any(name <= words for name in self.names)
+
+    def has_any(self, words):
+        "Whether the words of a medicine name a substance of the group"
+        return any(substance <= words for substance in self.substances)
+
+
+@cache
+def groups():
+    "Return the groups of data/allergy_groups.csv"
+    return [
+        Group(row['group'], _sounds_of(row['names']),
+            _sounds_of(row['substances'] or row['names']))
+        for row in data_rows('allergy_groups.csv')]
+
+
+def _sounds_of(names):
+    return tuple(filter(None, map(telling_words, names.split(','))))
+
+
+def conflict(medicine, allergies):
+    """Return (allergy, name in the medicine, group) of the first one met.
+
+    None where none is met; group is the name of the group by which it is
+    met, if not by the substance itself. Refuted allergies are none.
     """
     substances = [i.substance for i in medicine.ingredients]
     names = [s.name for s in substances] + [medicine.name]
@@ -67,11 +105,18 @@ def conflict(medicine, allergies):
         if allergy.verification == 'refuted':
             continue
         if allergy.substance_code in substances:
-            return allergy, allergy.substance_code.name
+            return allergy, allergy.substance_code.name, None
         words = telling_words(allergy.substance)
         for name in names:
             if words & telling_words(name):
-                return allergy, name
+                return allergy, name, None
+        if allergy.substance_code:
+            words |= telling_words(allergy.substance_code.name)
+        for group in groups():
+            if group.names_any(words):
+                for name in names:
+                    if group.has_any(telling_words(name)):
+                        return allergy, name, group.name
     return None
 
 
@@ -143,8 +188,11 @@ class AllergyCheckMixin(EncounterPartMixin):
             allergies = patient.current.allergies if patient else []
             if not (met := conflict(self.medicine, allergies)):
                 return None
-        allergy, ingredient = met
+        allergy, ingredient, group = met
+        message = 'msg_prescription_allergy'
+        if group:
+            message += '_group'
         return gettext(
-            'clinic_rme.msg_prescription_allergy',
+            f'clinic_rme.{message}',
             allergy=allergy.substance, ingredient=ingredient,
-            medicine=self.medicine.rec_name)
+            medicine=self.medicine.rec_name, group=group)

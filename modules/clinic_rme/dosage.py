@@ -93,14 +93,16 @@ FORM_DOSAGE = {
     }
 
 
-def quantity_of(dose, frequency, days):
+def quantity_of(dose, frequency, days, period=None):
     """Return how many whole units the doses of the days take, or None.
 
-    dose is a Decimal in units, frequency the times a day. Each dose is
+    dose is a Decimal in units, frequency the times in a period of days, one
+    if not given; a period that has begun is counted whole. Each dose is
     counted as it is: what is left over from a broken tablet is used for the
     next dose. None where one of them is missing or not positive.
     """
     if not all(value and value > 0 for value in [dose, frequency, days]):
         return None
-    return (Decimal(dose) * frequency * days).to_integral_value(
+    periods = -(-days // (period or 1))
+    return (Decimal(dose) * frequency * periods).to_integral_value(
         rounding=ROUND_CEILING)

@@ -34,6 +34,8 @@ STATES = [
     ('entered_in_error', "Entered in Error"),
     ]
 CLOSED = ['finished', 'cancelled', 'entered_in_error']
+# What was recorded or ordered in them does not count
+ANNULLED = ['cancelled', 'entered_in_error']
 PASSED = {
     'arrived': 'arrived_at',
     'in_progress': 'started_at',

@@ -1,7 +1,7 @@
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
-from trytond.exceptions import UserError
+from trytond.exceptions import UserError, UserWarning
 from trytond.model.exceptions import AccessError, ValidationError
 
 
@@ -130,6 +130,10 @@ class ResultAccessError(AccessError):
 
 
 class PlanNotFoundError(UserError):
+    pass
+
+
+class PlanAllergyWarning(UserWarning):
     pass
 
 

@@ -2,6 +2,8 @@
 # this repository contains the full copyright notices and license terms.
 """A prescription as pharmacists read it: the usual Latin abbreviations."""
 
+from trytond.i18n import gettext
+
 from .dosage import SOLID
 from .prescription import shown
 
@@ -78,7 +80,7 @@ def directions(item):
     "Return the line that begins with S: how the item is used"
     return ' '.join(filter(None, [
                 'S',
-                item.frequency and f'{item.frequency} dd',
+                item.frequency and how_often(item),
                 item.as_needed and 'p.r.n.',
                 measured(item.dose, item.dose_unit),
                 item.meal and MEALS[item.meal],
@@ -86,8 +88,18 @@ def directions(item):
                 ]))
 
 
+def how_often(item):
+    "Return the times a day, or in how many days"
+    if (item.period_days or 1) == 1:
+        return f'{item.frequency} dd'
+    return gettext(
+        'clinic_rme.msg_latin_period',
+        frequency=item.frequency, days=item.period_days)
+
+
 def use(item):
     """Return how the item is used: internal, external or injection.
+
 
     The label of what is swallowed is white, that of everything else,
     injections too, is blue (PMK 73/2016, annex, handing out of

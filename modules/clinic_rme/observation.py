@@ -13,7 +13,7 @@ from trytond.pool import Pool
 from trytond.tools import timezone
 from trytond.transaction import Transaction
 
-from .encounter import now
+from .encounter import ANNULLED, now
 from .exceptions import VitalSignsValidationError
 from .mixin import EncounterPartMixin, part_states
 
@@ -106,7 +106,8 @@ class VitalSigns(EncounterPartMixin, ModelSQL, ModelView):
     def last_weights(cls, patients):
         """Return the latest (patient, time, id, weight) of each patient.
 
-        patients are ids; in one query, of the branches of the user.
+        patients are ids; in one query, of the branches of the user. Not of
+        visits that were cancelled or entered in error.
         """
         pool = Pool()
         encounter = pool.get('clinic.encounter').__table__()
@@ -124,6 +125,7 @@ class VitalSigns(EncounterPartMixin, ModelSQL, ModelView):
             place.as_('place'),
             where=in_(encounter.patient, patients)
             & in_(encounter.company, companies)
+            & ~encounter.state.in_(ANNULLED)
             & (table.weight != Null))
         cursor = Transaction().connection.cursor()
         cursor.execute(*ranked.select(
@@ -194,6 +196,7 @@ class VitalSigns(EncounterPartMixin, ModelSQL, ModelView):
             return None
         rows = self.search([
                 ('encounter.patient', '=', self.encounter.patient.id),
+                ('encounter.state', 'not in', ANNULLED),
                 ('id', '!=', self.id if self.id and self.id > 0 else None),
                 (name, '!=', None),
                 ], limit=1)

@@ -15,7 +15,7 @@ from trytond.pyson import Eval, If
 from trytond.transaction import Transaction, without_check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
-from .encounter import now
+from .encounter import ANNULLED, now
 from .exceptions import OrderAccessError, OrderError
 
 STATES = [
@@ -30,8 +30,6 @@ LEVELS = [
     ('warning', "Abnormal"),
     ('danger', "Critical"),
     ]
-# Visits whose orders nobody carries out
-ANNULLED = ['cancelled', 'entered_in_error']
 # What changes after the visit is closed
 COURSE = {'state', 'cancel_reason', 'cancelled_by', 'cancelled_at'}
 # After how many days without a result an order is marked

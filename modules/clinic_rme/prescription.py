@@ -16,7 +16,8 @@ from trytond.pyson import Bool, Eval, If
 from .allergy_check import AllergyCheckMixin
 from .dosage import FORM_DOSAGE, MEALS, ROUTES, SOLID, UNITS, quantity_of
 from .encounter import now
-from .exceptions import EncounterAccessError
+from .exceptions import (
+    EncounterAccessError, PlanAllergyWarning, PrescriptionAllergyError)
 from .mixin import part_states
 
 COMPOUND_FORMS = [
@@ -27,6 +28,11 @@ COMPOUND_FORMS = [
     ('cream', "Cream"),
     ('syrup', "Syrup"),
     ]
+# How often it is taken, by days; each other number is told
+PERIODS = {
+    1: 'clinic_rme.msg_signa_frequency',
+    7: 'clinic_rme.msg_signa_week',
+    }
 _compounded = Eval('kind') == 'compounded'
 
 
@@ -88,6 +94,15 @@ class PrescriptionItem(AllergyCheckMixin, ModelSQL, ModelView):
         states={
             'required': ~Bool(Eval('as_needed')),
             **part_states})
+    period_days = fields.Integer(
+        "Every ... Days",
+        domain=['OR',
+            ('period_days', '=', None),
+            [('period_days', '>=', 1), ('period_days', '<=', 366)],
+            ],
+        states=part_states,
+        help="In how many days it is taken so many times: 1 for each day, "
+        "7 for a week.")
     as_needed = fields.Boolean("As Needed", states=part_states)
     meal = fields.Selection(MEALS, "Meals", sort=False, states=part_states)
     meal_string = meal.translated('meal')
@@ -124,6 +139,10 @@ class PrescriptionItem(AllergyCheckMixin, ModelSQL, ModelView):
         return 'simple'
 
     @classmethod
+    def default_period_days(cls):
+        return 1
+
+    @classmethod
     def default_substitution_allowed(cls):
         return True
 
@@ -147,21 +166,27 @@ class PrescriptionItem(AllergyCheckMixin, ModelSQL, ModelView):
 
     @fields.depends('compound_form', methods=['_set_dosage'])
     def on_change_compound_form(self):
-        self._set_dosage(self.compound_form)
-        if self.quantity_unit == 'tube':
-            self.quantity_unit = 'pot'
+        self._set_dosage(self.compound_form, compounded=True)
 
-    @fields.depends(methods=['_set_quantity'])
-    def _set_dosage(self, form):
+    @fields.depends('dose_unit', 'quantity_unit', methods=['_set_quantity'])
+    def _set_dosage(self, form, compounded=False):
+        former = self.dose_unit, self.quantity_unit
         self.dose_unit, self.quantity_unit, self.route = FORM_DOSAGE.get(
             form, (None, None, None))
+        if compounded and self.quantity_unit == 'tube':
+            self.quantity_unit = 'pot'
+        present = self.dose_unit, self.quantity_unit
+        if any(f and f != p for f, p in zip(former, present, strict=True)):
+            self.dose = self.quantity = None
         self._set_quantity()
 
     @fields.depends(
-        'dose', 'dose_unit', 'frequency', 'duration', 'quantity_unit')
+        'dose', 'dose_unit', 'frequency', 'period_days', 'duration',
+        'quantity_unit')
     def _set_quantity(self):
         if self.dose_unit in SOLID and self.quantity_unit == self.dose_unit:
-            quantity = quantity_of(self.dose, self.frequency, self.duration)
+            quantity = quantity_of(
+                self.dose, self.frequency, self.duration, self.period_days)
             if quantity:
                 self.quantity = quantity
 
@@ -171,10 +196,15 @@ class PrescriptionItem(AllergyCheckMixin, ModelSQL, ModelView):
 
     @fields.depends(methods=['_set_quantity'])
     def on_change_dose_unit(self):
+        self.quantity = None
         self._set_quantity()
 
     @fields.depends(methods=['_set_quantity'])
     def on_change_frequency(self):
+        self._set_quantity()
+
+    @fields.depends(methods=['_set_quantity'])
+    def on_change_period_days(self):
         self._set_quantity()
 
     @fields.depends(methods=['_set_quantity'])
@@ -191,13 +221,16 @@ class PrescriptionItem(AllergyCheckMixin, ModelSQL, ModelView):
         return notifications
 
     @fields.depends(
-        'dose', 'dose_unit', 'frequency', 'as_needed', 'meal', 'duration')
+        'dose', 'dose_unit', 'frequency', 'period_days', 'as_needed', 'meal',
+        'duration')
     def on_change_with_signa(self, name=None):
         "The directions for use as they stand on a prescription"
         return ' '.join(filter(None, [
                     self.frequency and gettext(
-                        'clinic_rme.msg_signa_frequency',
-                        frequency=self.frequency),
+                        PERIODS.get(
+                            self.period_days or 1,
+                            'clinic_rme.msg_signa_period'),
+                        frequency=self.frequency, days=self.period_days),
                     shown(self.dose),
                     self.dose_unit and self.dose_unit_string,
                     self.meal and self.meal_string,
@@ -228,6 +261,12 @@ class PrescriptionItem(AllergyCheckMixin, ModelSQL, ModelView):
             ('components.medicine.rec_name', *clause[1:]),
             ]
 
+    def allergy_texts(self):
+        "Return the texts of the allergies that are met without a reason"
+        return [
+            text for record in [self, *self.components]
+            if not record.override_reason and (text := record.allergy_text())]
+
     @property
     def overridden(self):
         "Whether it is given despite an allergy"
@@ -243,7 +282,7 @@ class PrescriptionItem(AllergyCheckMixin, ModelSQL, ModelView):
             if values.get('quantity') is None and unit in SOLID:
                 values['quantity'] = quantity_of(
                     values.get('dose'), values.get('frequency'),
-                    values.get('duration'))
+                    values.get('duration'), values.get('period_days'))
                 values['quantity_unit'] = unit
         return values
 
@@ -353,19 +392,39 @@ class Encounter(metaclass=PoolMeta):
 
     @classmethod
     def get_patient_weight(cls, encounters, name):
-        "The weight by which doses are computed"
-        return {e.id: e.patient.current.last_weight for e in encounters}
+        """The weight by which doses are computed.
+
+        That of the visit itself; where none was taken, the last one known.
+        """
+        return {
+            e.id: next(
+                (v.weight for v in e.vital_signs if v.weight is not None),
+                None) or e.patient.current.last_weight
+            for e in encounters}
 
     @classmethod
     def validate_fields(cls, encounters, field_names):
         super().validate_fields(encounters, field_names)
         if field_names and 'patient' in field_names:
-            for items in [e.prescription_items for e in encounters]:
-                for Model, records in [
-                        (PrescriptionItem, items),
-                        (PrescriptionComponent,
-                            [c for i in items for c in i.components])]:
-                    Pool().get(Model.__name__).check_allergies(records)
+            cls.check_prescribed(encounters)
+
+    @classmethod
+    def check_complete(cls, encounters):
+        """Refuse to close visits whose prescription meets an allergy, too.
+
+        It may have been recorded after the medicine.
+        Raises PrescriptionAllergyError.
+        """
+        super().check_complete(encounters)
+        cls.check_prescribed(encounters)
+
+    @classmethod
+    def check_prescribed(cls, encounters):
+        "Raise PrescriptionAllergyError for what meets an allergy"
+        for encounter in encounters:
+            for item in encounter.prescription_items:
+                for text in item.allergy_texts():
+                    raise PrescriptionAllergyError(text)
 
     def has_plan(self):
         return super().has_plan() or bool(self._items_to_copy())
@@ -373,16 +432,29 @@ class Encounter(metaclass=PoolMeta):
     def copy_plan_from(self, previous):
         """Take over the prescription too, where there is none yet.
 
-        Not what was given despite an allergy. Allergies are checked anew.
+        Not what was given despite an allergy, nor what meets one by now:
+        raises PlanAllergyWarning, which names what is left out.
         """
         pool = Pool()
         Item = pool.get('clinic.prescription.item')
         super().copy_plan_from(previous)
         if not self.prescription_items:
-            Item.copy(previous._items_to_copy(), {
+            items = previous._items_to_copy()
+            refused = [i for i in items if i.allergy_texts()]
+            if refused:
+                self._warn_left_out(refused)
+            Item.copy([i for i in items if i not in refused], {
                     'encounter': self.id,
                     'recorded_at': now(),
                     })
+
+    def _warn_left_out(self, items):
+        Warning = Pool().get('res.user.warning')
+        key = Warning.format('clinic_plan_allergy', [self, *items])
+        if Warning.check(key):
+            raise PlanAllergyWarning(key, gettext(
+                    'clinic_rme.msg_plan_allergy',
+                    items=', '.join(i.rec_name for i in items)))
 
     def _items_to_copy(self):
         return [i for i in self.prescription_items if not i.overridden]

@@ -15,7 +15,7 @@ from trytond.pyson import Eval, If
 from trytond.transaction import Transaction, check_access
 from trytond.wizard import StateAction, Wizard
 
-from .encounter import now
+from .encounter import ANNULLED, now
 from .exceptions import ResultAccessError, ResultError
 from .investigation import KINDS
 from .mixin import BranchMixin, UidMixin
@@ -305,12 +305,16 @@ class Patient(metaclass=PoolMeta):
 
     @classmethod
     def get_results(cls, patients, name):
-        "Released results, also those of merged records, the latest first"
+        """Released results, also those of merged records, the latest first.
+
+        Not of visits that were cancelled or entered in error.
+        """
         Result = Pool().get('clinic.result')
         owners = {r.id: p.id for p in patients for r in p.records}
         with check_access():
             results = Result.search([
                     ('order.encounter.patient', 'in', list(owners)),
+                    ('order.encounter.state', 'not in', ANNULLED),
                     ('state', '=', 'final'),
                     ])
         ids = {p.id: [] for p in patients}

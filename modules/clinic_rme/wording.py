@@ -19,8 +19,8 @@ HIDDEN = {
 # Told by another value of the same entry
 TOLD = {
     'clinic.prescription.item': {
-        'kind', 'medicine', 'dose', 'dose_unit', 'frequency', 'as_needed',
-        'meal', 'duration'},
+        'kind', 'medicine', 'dose', 'dose_unit', 'frequency', 'period_days',
+        'as_needed', 'meal', 'duration'},
     'clinic.prescription.component': {'amount', 'amount_unit'},
     'clinic.result': {'order', 'state'},
     'clinic.result.value': {

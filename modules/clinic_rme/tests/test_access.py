@@ -205,9 +205,9 @@ FIELDS = {
         **PRESCRIPTION, 'cashier': 'r'},
     ('clinic.encounter', 'patient_weight'): dict.fromkeys(PRESCRIPTION, 'r'),
     **{('clinic.prescription.item', name): PRESCRIPTION for name in [
-            'dose', 'dose_unit', 'route', 'frequency', 'as_needed', 'meal',
-            'duration', 'instructions', 'components', 'override_reason',
-            'override_by', 'override_at']},
+            'dose', 'dose_unit', 'route', 'frequency', 'period_days',
+            'as_needed', 'meal', 'duration', 'instructions', 'components',
+            'override_reason', 'override_by', 'override_at']},
     ('clinic.prescription.item', 'signa'): dict.fromkeys(PRESCRIPTION, 'r'),
     ('clinic.encounter', 'note_template'): {'nurse': 'r', 'doctor': 'rw'},
     **{('clinic.letter', name): {**CLINICAL, 'nurse': 'r'} for name in [
@@ -813,6 +813,7 @@ class FieldAccessTestCase(AccessTestCase):
             'dose_unit': 'sachet',
             'route': 'oral',
             'frequency': 2,
+            'period_days': 7,
             'as_needed': True,
             'meal': 'after',
             'duration': 4,

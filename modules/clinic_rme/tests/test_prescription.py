@@ -14,14 +14,17 @@ from trytond.pool import Pool
 from trytond.tests.test_tryton import DB_NAME
 from trytond.transaction import Transaction
 
-from trytond.modules.clinic_rme.allergy_check import sound, telling_words
+from trytond.modules.clinic_rme.allergy_check import (
+    groups, sound, telling_words)
 from trytond.modules.clinic_rme.dosage import (
     FORM_DOSAGE, ROUTES, UNITS, quantity_of)
 from trytond.modules.clinic_rme.exceptions import (
-    EncounterAccessError, PlanNotFoundError, PrescriptionAllergyError)
+    EncounterAccessError, PlanAllergyWarning, PlanNotFoundError,
+    PrescriptionAllergyError)
+from trytond.modules.clinic_rme.latin import directions
 from trytond.modules.clinic_rme.medicine import FORMS
 
-from .tools import RemoteTestCase
+from .tools import RemoteTestCase, ago
 
 MODEL = 'clinic.encounter'
 ITEM = 'clinic.prescription.item'
@@ -56,6 +59,13 @@ class QuantityTestCase(unittest.TestCase):
             self.assertEqual(
                 quantity_of(Decimal(dose), frequency, days), quantity)
 
+    def test_period(self):
+        for days, period, quantity in [
+                (28, 7, 4), (30, 7, 5), (5, 7, 1), (30, 1, 30),
+                (30, None, 30)]:
+            self.assertEqual(
+                quantity_of(Decimal(1), 1, days, period), quantity)
+
     def test_unknown(self):
         for args in [
                 (None, 3, 5), (Decimal(1), None, 5), (Decimal(1), 3, None),
@@ -82,6 +92,58 @@ class SoundTestCase(unittest.TestCase):
                 ('erythromycin', 'eritromisin'),
                 ('diclofenac', 'diklofenak'), ('cefixime', 'sefiksim')]:
             self.assertEqual(sound(english), sound(indonesian))
+
+    def test_acids(self):
+        for english, indonesian in [
+                ("Mefenamic Acid", "asam mefenamat"),
+                ("tranexamic acid", "Asam Traneksamat"),
+                ("acetylsalicylic acid", "asam asetilsalisilat"),
+                ("valproic acid", "asam valproat"),
+                ("valproate", "asam valproat"),
+                ("clavulanic acid", "asam klavulanat"),
+                ("folic acid", "asam folat")]:
+            with self.subTest(english):
+                words = telling_words(english)
+                self.assertTrue(words)
+                self.assertEqual(words, telling_words(indonesian))
+
+    def test_not_alike(self):
+        for one, other in [
+                ("folic acid", "asam folinat"), ("nitrat", "nitrit"),
+                ("salicylic acid", "asam asetilsalisilat"),
+                ("diclofenac", "diklofenat"), ("ketorolac", "ketorolat"),
+                ("mefenamic acid", "tranexamic acid"),
+                ("sulfa", "ferrous sulfate"), ("sulfa", "sulfuric acid")]:
+            with self.subTest(one):
+                self.assertFalse(telling_words(one) & telling_words(other))
+
+    def test_groups(self):
+        def found(allergy, medicine):
+            return {
+                g.name for g in groups()
+                if g.names_any(telling_words(allergy))
+                and g.has_any(telling_words(medicine))}
+        for allergy, medicine, group in [
+                ("Golongan sulfa", "Sulfamethoxazole", 'sulfa'),
+                ("obat SULFA", "sulfadiazin", 'sulfa'),
+                ("Penisilin", "Amoxicillin", 'penisilin'),
+                ("penicillin", "Fenoksimetilpenisilin", 'penisilin'),
+                ("sefalosporin", "Cefixime", 'sefalosporin'),
+                ("OAINS", "Asam Mefenamat", 'OAINS'),
+                ("nsaid", "Natrium Diklofenak", 'OAINS'),
+                ("Aspirin", "Asam Asetilsalisilat", 'aspirin = asetosal'),
+                ("asetosal", "aspirin", 'aspirin = asetosal'),
+                ("antalgin", "Metamizole Sodium", 'antalgin = metampiron'),
+                ("Parasetamol", "Acetaminophen",
+                    'parasetamol = asetaminofen')]:
+            with self.subTest(allergy):
+                self.assertEqual(found(allergy, medicine), {group})
+        for allergy, medicine in [
+                ("sulfa", "Ferrous sulfate"), ("sulfa", "Salbutamol Sulfate"),
+                ("penisilin", "Cefixime"), ("OAINS", "Paracetamol"),
+                ("asam", "Mefenamic Acid"), ("", "Aspirin")]:
+            with self.subTest(allergy):
+                self.assertEqual(found(allergy, medicine), set())
 
     def test_words_that_tell_nothing(self):
         self.assertEqual(
@@ -152,6 +214,33 @@ class ItemTestCase(PrescriptionTestCase):
             duration=None, quantity=Decimal(4), quantity_unit='tablet')
         self.assertEqual(self.signa(id_, 'en'), "0.5 tablet as needed")
 
+    def test_longer_than_a_day(self):
+        for period, signa, latin, quantity in [
+                (1, "3 x a day", 'S 3 dd tab I', 90),
+                (None, "3 x a day", 'S 3 dd tab I', 90),
+                (7, "3 x a week", 'S 3 x every 7 days tab I', 15),
+                (10, "3 x in 10 days", 'S 3 x every 10 days tab I', 9)]:
+            with self.subTest(period):
+                id_ = self.prescribe(period_days=period, duration=30)
+                self.assertEqual(
+                    self.signa(id_, 'en'), f"{signa} 1 tablet for 30 days")
+                self.assertEqual(
+                    self.doctor.read(ITEM, id_, 'quantity')['quantity'],
+                    quantity)
+                with self.database() as pool:
+                    self.assertEqual(directions(pool.get(ITEM)(id_)), latin)
+        for wrong in [0, -7, 367]:
+            with self.assertRaises(DomainValidationError):
+                self.prescribe(period_days=wrong)
+
+    def test_period_changes_the_quantity(self):
+        with self.database() as pool:
+            item = pool.get(ITEM)(
+                dose=Decimal(4), dose_unit='tablet', frequency=1,
+                duration=28, quantity_unit='tablet', period_days=7)
+            item.on_change_period_days()
+            self.assertEqual(item.quantity, 16)
+
     def test_quantity(self):
         for values, quantity in [
                 ({}, 15), ({'dose': Decimal('0.5')}, 8),
@@ -188,6 +277,54 @@ class ItemTestCase(PrescriptionTestCase):
             item.compound_form = 'ointment'
             item.on_change_compound_form()
             self.assertEqual(item.quantity_unit, 'pot')
+
+    def test_amounts_of_the_former_medicine(self):
+        with self.transaction() as pool:
+            syrup, = pool.get('clinic.medicine').create(
+                [{'name': "Sirup Batuk", 'form': 'syrup'}])
+        with self.database() as pool:
+            item = pool.get(ITEM)(
+                kind='simple', medicine=self.medicines['Captopril'],
+                dose=Decimal(1), frequency=3, duration=5)
+            item.on_change_medicine()
+            item.medicine = self.medicines['Paracetamol']
+            item.on_change_medicine()
+            self.assertEqual((item.dose, item.quantity), (1, 15))
+            item.medicine = syrup.id
+            item.on_change_medicine()
+            self.assertEqual(
+                (item.dose, item.dose_unit, item.quantity,
+                    item.quantity_unit), (None, 'ml', None, 'bottle'))
+
+    def test_amounts_of_the_former_form(self):
+        with self.database() as pool:
+            item = pool.get(ITEM)(
+                kind='compounded', compound_form='capsule', dose=Decimal(1),
+                frequency=3, duration=5)
+            item.on_change_compound_form()
+            self.assertEqual(item.quantity, 15)
+            item.compound_form = 'syrup'
+            item.on_change_compound_form()
+            self.assertEqual((item.dose, item.quantity), (None, None))
+            item.compound_form = 'ointment'
+            item.on_change_compound_form()
+            item.dose = item.quantity = Decimal(1)
+            item.compound_form = 'cream'
+            item.on_change_compound_form()
+            self.assertEqual(
+                (item.dose, item.quantity, item.quantity_unit),
+                (1, 1, 'pot'))
+
+    def test_quantity_of_the_former_unit(self):
+        with self.database() as pool:
+            item = pool.get(ITEM)(
+                dose=Decimal(5), dose_unit='ml', frequency=3, duration=5,
+                quantity=Decimal(15), quantity_unit='tablet')
+            item.on_change_dose_unit()
+            self.assertEqual((item.dose, item.quantity), (5, None))
+            item.dose_unit = 'tablet'
+            item.on_change_dose_unit()
+            self.assertEqual(item.quantity, 75)
 
     def test_kind_clears_what_the_other_has(self):
         ready = self.doctor(ITEM, 'on_change', {
@@ -305,6 +442,23 @@ class AllergyTestCase(PrescriptionTestCase):
                 "allergic to Kapsul kuning, and Amoxsan .*Amoxicillin"):
             self.prescribe('Amoxsan')
 
+    def test_by_group(self):
+        self.allergic("Golongan penisilin")
+        with self.assertRaisesRegex(
+                PrescriptionAllergyError,
+                "Amoxsan .*contains Amoxicillin, which counts as penisilin"):
+            self.prescribe('Amoxsan')
+        self.prescribe('Captopril')
+
+    def test_by_another_name_of_the_coded_substance(self):
+        with self.transaction() as pool:
+            pool.get('clinic.substance').create([{'name': "Acetaminophen"}])
+        self.allergic(
+            "Pil putih", substance_code=self.substance("Acetaminophen"))
+        with self.assertRaisesRegex(
+                PrescriptionAllergyError, "Pil putih.*asetaminofen"):
+            self.prescribe('Paracetamol')
+
     def test_refuted(self):
         self.allergic("Amoxicillin", verification='refuted')
         self.prescribe('Amoxsan')
@@ -378,6 +532,33 @@ class AllergyTestCase(PrescriptionTestCase):
         with self.assertRaises(PrescriptionAllergyError):
             self.doctor(MODEL, 'write', [self.visit], {'patient': other})
 
+    def test_recorded_after_the_medicine(self):
+        item, compound = self.prescribe('Amoxsan'), self.compound()
+        self.allergic("Amoxicillin")
+        self.refuse_to_finish("allergic to Amoxicillin, and Amoxsan")
+        self.doctor(ITEM, 'write', [item], {'override_reason': "Diuji"})
+        self.allergic("Parasetamol")
+        self.refuse_to_finish("allergic to Parasetamol")
+        component, = self.doctor.read(
+            ITEM, compound, 'components')['components']
+        self.doctor(
+            COMPONENT, 'write', [component], {'override_reason': "Diuji"})
+        self.doctor(MODEL, 'finish', [self.visit])
+        self.assertEqual(self.state(self.visit), 'finished')
+
+    def test_recorded_before_the_correction_ends(self):
+        self.prescribe('Amoxsan')
+        self.doctor(MODEL, 'finish', [self.visit])
+        self.amend(self.visit, 'doctor', 'correction')
+        self.allergic("Amoxicillin")
+        with self.assertRaises(PrescriptionAllergyError):
+            self.doctor(MODEL, 'complete_correction', [self.visit])
+
+    def refuse_to_finish(self, message):
+        with self.assertRaisesRegex(PrescriptionAllergyError, message):
+            self.doctor(MODEL, 'finish', [self.visit])
+        self.assertEqual(self.state(self.visit), 'in_progress')
+
     def test_shown_before_it_is_saved(self):
         self.allergic("Amoxicillin")
         with self.database() as pool:
@@ -448,6 +629,34 @@ class RoleTestCase(PrescriptionTestCase):
         self.assertEqual(self.user('pharmacist').read(
                 MODEL, self.visit, 'patient_weight')['patient_weight'], 12.5)
 
+    def test_weight_of_the_visit(self):
+        later = self.visit_of(self.patient_id)
+        for visit, weight, hours in [(self.visit, 12.5, 2), (later, 13, 1)]:
+            self.doctor.create(
+                'clinic.vital_signs', encounter=visit, weight=weight,
+                measured_at=ago(hours=hours))
+        self.assertEqual(self.weight(self.visit), 12.5)
+        self.assertEqual(self.weight(later), 13)
+
+    def test_weight_in_a_visit_that_does_not_count(self):
+        visits = [self.visit_of(self.patient_id) for _ in range(2)]
+        for visit, weight, hours in [
+                (visits[0], 14, 1), (visits[1], 15, 0),
+                (self.visit_of(self.patient_id), 12.5, 2)]:
+            self.doctor.create(
+                'clinic.vital_signs', encounter=visit, weight=weight,
+                measured_at=ago(hours=hours))
+        self.assertEqual(self.weight(self.visit), 15)
+        self.doctor(MODEL, 'cancel', [visits[1]])
+        self.assertEqual(self.weight(self.visit), 14)
+        self.doctor(MODEL, 'finish', [visits[0]])
+        self.amend(visits[0], 'doctor', 'entered_in_error')
+        self.assertEqual(self.weight(self.visit), 12.5)
+
+    def weight(self, visit):
+        return self.user('pharmacist').read(
+            MODEL, visit, 'patient_weight')['patient_weight']
+
     def test_only_doctors_prescribe(self):
         for role in ['nurse', 'pharmacist', 'cashier', 'registration']:
             with self.subTest(role), self.assertRaises(AccessError):
@@ -502,9 +711,20 @@ class CopyTestCase(PrescriptionTestCase):
     def test_allergy_since_then(self):
         self.visit_of(
             self.patient_id, 'finished',
-            prescription_items=[('create', [self.simple('Amoxsan')])])
+            prescription_items=[('create', [
+                        self.simple('Amoxsan'), self.simple(),
+                        self.compounded()])])
         self.allergic("Amoxicillin")
-        visit = self.visit_of(self.patient_id)
-        with self.assertRaises(PrescriptionAllergyError):
+        self.allergic("Parasetamol")
+        visit = self.visit_of(self.patient_id, plan=None)
+        with self.assertRaisesRegex(
+                PlanAllergyWarning,
+                "left out: Amoxsan.*, Compounded .*Paracetamol") as raised:
             self.doctor(MODEL, 'copy_plan', [visit])
         self.assertEqual(self.items(visit), [])
+        self.doctor('res.user.warning', 'skip', raised.exception.name)
+        self.doctor(MODEL, 'copy_plan', [visit])
+        item, = self.items(visit)
+        self.assertEqual(
+            self.doctor.read(ITEM, item, 'medicine')['medicine'],
+            self.medicines['Captopril'])

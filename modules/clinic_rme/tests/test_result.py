@@ -500,6 +500,10 @@ class ResultTestCase(InvestigatedTestCase):
             self.assertEqual({*found}, {first, last})
         self.assertFalse(self.user('doctor-desa').read(
                 'clinic.patient', self.patient, 'results')['results'])
+        self.finish()
+        self.amend(self.visit, 'doctor', 'entered_in_error')
+        self.assertFalse({first, last} & {*self.user('doctor').read(
+                    'clinic.patient', self.patient, 'results')['results']})
 
     def test_who_enters(self):
         result = self.begin(self.order())
