@@ -52,6 +52,7 @@ class Sender:
         self._flying = {}
         self._landed = []
         self._busy = Counter()
+        self._failing = set()
         self._probes = set()
         self._troubled = {}
         self._problems = Counter()
@@ -215,15 +216,17 @@ class Sender:
         return self._lines[job.line]
 
     def _launch(self):
-        "Let go what may go now, in turns"
+        "Let go what may go now, in turns, of branches that fail at last"
         jobs, later, released = [], deque(), []
         free = self._free
+        self._ready = deque(
+            sorted(self._ready, key=lambda job: job.line in self._failing))
         while self._ready and len(jobs) < free:
             job = self._ready.popleft()
             if job.is_late or self._is_shut(job):
                 self._is_stuck |= job.is_late and not self._flying
                 released.append(Result(job, RELEASED))
-            elif self._busy[job.line] >= self._share:
+            elif self._busy[job.line] >= self._share(job.line):
                 later.append(job)
             else:
                 self._busy[job.line] += 1
@@ -237,9 +240,13 @@ class Sender:
         if to_send:
             self._freeze(to_send)
 
-    @property
-    def _share(self):
-        "How many requests at once one branch may have here"
+    def _share(self, line):
+        """Return how many requests at once the branch may have here.
+
+        One where the last did not succeed: others wait for the pace.
+        """
+        if line in self._failing:
+            return 1
         return max(
             1, self.settings.branch_connections // self.settings.senders)
 
@@ -276,6 +283,10 @@ class Sender:
                 self._send_again(job, answer)
             else:
                 self._meet(job, verdict)
+                if verdict.state == 'sent':
+                    self._failing.discard(job.line)
+                else:
+                    self._failing.add(job.line)
                 self._landed.append(Result(job, verdict, answer))
         self._note()
         self._recall()

@@ -97,6 +97,33 @@ def test_branch_has_few_requests_at_once(
     assert peak[0] <= most
 
 
+def test_branch_that_is_refused_has_one_request_at_once(
+        clinic, gateway, emulator, setting):
+    setting(branch_connections=2, connections=6)
+    clinic.visit('A')
+    clinic.push()
+    for _ in range(6):
+        clinic.visit('A', code='U07.1')
+    now, at_once = [], []
+
+    def meet(exchange):
+        "Answer when another request is there, or none comes"
+        met = threading.Event()
+        now.append(met)
+        if len(now) > 1:
+            for other in now:
+                other.set()
+        at_once.append(met.wait(0.5))
+        answer = exchange.forward()
+        now.remove(met)
+        exchange.hand_back(answer)
+    gateway.always('POST', FHIR, meet)
+    clinic.push()
+    assert clinic.states() == {
+        ('sent', None): 1, ('needs_data', 'refused'): 6}
+    assert at_once == [True, True, False, False, False, False]
+
+
 def test_branch_that_is_answered_late_does_not_keep_others_waiting(
         clinic, gateway):
     "What falls due meanwhile leaves before the late answer is there"
