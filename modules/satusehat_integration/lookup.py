@@ -192,7 +192,9 @@ class Lookup:
                     resource_type, record, number,
                     company=self.channel.company, closing=(exchange, answer))
                 return number
-            committed(close, exchange, answer)
+            # Taken and without a number: it may be there all the same
+            committed(
+                close, exchange, answer, answer.outcome == outcomes.OK)
             if answer.outcome != outcomes.UNAUTHORIZED or last:
                 raise Halt(self._not_registered(answer))
             self.channel.drop(token)
@@ -236,7 +238,7 @@ class Lookup:
 
     def _not_registered(self, answer):
         if answer.outcome == outcomes.OK:
-            return Verdict('needs_admin', 'unrecognised')
+            return Verdict('checking', 'registration_unknown')
         if answer.outcome == outcomes.THROTTLED:
             self.channel.pause(answer.retry_after or THROTTLE_PAUSE)
         verdict = of_write(answer)

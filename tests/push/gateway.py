@@ -248,6 +248,13 @@ def stored_without_ids(exchange):
     exchange.reply(200, answer)
 
 
+def stored_without_id(exchange):
+    _, _, body = exchange.forward()
+    answer = json.loads(body)
+    del answer['id']
+    exchange.reply(201, answer)
+
+
 def throttled(exchange):
     exchange.reply(429, {}, Retry_After='120')
 

@@ -7,7 +7,7 @@ import json
 import pytest
 from gateway import (
     FHIR, error_500, html, malformed, stored_500, stored_cut,
-    stored_malformed, unauthorized)
+    stored_malformed, stored_without_id, unauthorized)
 
 PLACES = ['Organization', 'Location']
 
@@ -122,6 +122,25 @@ def test_place_not_seen_is_registered_again_after_grace_only(
     first, second = registrations(gateway, 'Organization')
     assert first.digest == second.digest
     assert len(held(emulator, 'Organization')) == 1
+
+
+@pytest.mark.parametrize('type_', PLACES)
+def test_place_registered_without_number_is_not_registered_again(
+        clinic, gateway, emulator, type_):
+    "While the index of the platform lags, a search does not show it"
+    gateway.once('POST', f'{FHIR}/{type_}', stored_without_id)
+    emulator.faults.add('index_lag', seconds=3600)
+    visits = [clinic.visit(), clinic.visit()]
+    clinic.push()
+    clinic.make_due()
+    clinic.push()
+    assert clinic.states() == {('checking', 'registration_unknown'): 2}
+    assert len(registrations(gateway, type_)) == 1
+    emulator.faults.clear()
+    clinic.make_due()
+    clinic.push()
+    assert {clinic.submission(v)['state'] for v in visits} == {'sent'}
+    assert len(held(emulator, type_)) == 1
 
 
 def test_refused_token_at_registration_is_renewed_once(clinic, gateway):
