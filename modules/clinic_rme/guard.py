@@ -111,6 +111,20 @@ class EntryGuard:
                 name: _guarded(rpc) if _serves_one_field(name) else rpc
                 for name, rpc in cls.__rpc__.items()}
 
+    @classmethod
+    def fields_get(cls, fields_names=None, level=0):
+        """Return the definitions, those that not everybody may read as lazy.
+
+        Clients load the eager fields of a record together: one that is not
+        readable would keep its user from reading any.
+        """
+        Access = Pool().get('ir.model.field.access')
+        definitions = super().fields_get(fields_names, level=level)
+        for name in definitions.keys() & Access.get_access(
+                [cls.__name__])[cls.__name__].keys():
+            definitions[name]['loading'] = 'lazy'
+        return definitions
+
     def on_change(self, fieldnames):
         check_entry(self)
         return super().on_change(fieldnames)

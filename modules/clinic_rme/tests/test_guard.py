@@ -93,6 +93,19 @@ class EntryGuardTestCase(RemoteTestCase):
                         call(patient)
 
 
+class LoadingTestCase(RemoteTestCase):
+
+    def test_what_not_everybody_reads_is_loaded_alone(self):
+        "Whoever looks first: clients keep the definitions"
+        for login in ['admin!', 'cashier']:
+            definitions = self.user(login)(
+                MODEL, 'fields_get', ['assessment', 'state'])
+            with self.subTest(login=login):
+                self.assertEqual(
+                    {n: d['loading'] for n, d in definitions.items()},
+                    {'assessment': 'lazy', 'state': 'eager'})
+
+
 class WizardGuardTestCase(RemoteTestCase):
     "Wizards take from clients what their views ask for, and no more"
 
