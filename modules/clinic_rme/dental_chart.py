@@ -52,13 +52,17 @@ class Encounter(metaclass=PoolMeta):
     @classmethod
     def _dental_history(cls, encounters):
         "Return {patient id: [(visit, {tooth: findings})]}, the oldest first"
-        Finding = Pool().get('clinic.tooth.finding')
+        pool = Pool()
+        Access = pool.get('ir.model.access')
+        Finding = pool.get('clinic.tooth.finding')
         result = defaultdict(list)
         patients = {
             r.id for e in encounters for r in e.patient.current.records}
         if not patients:
             return result
         with check_access():
+            if not Access.check(Finding.__name__, raise_exception=False):
+                return result
             findings = Finding.search([
                     ('encounter.patient', 'in', list(patients)),
                     ['OR',

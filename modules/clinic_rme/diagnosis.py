@@ -8,6 +8,7 @@ from itertools import chain
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, fields
 from trytond.pool import Pool
+from trytond.transaction import without_check_access
 
 from .encounter import now
 from .exceptions import DiagnosisRankError
@@ -159,8 +160,9 @@ class Diagnosis(EncounterPartMixin, ModelSQL, ModelView):
         """
         Configuration = Pool().get('clinic.configuration')
         company = self.encounter.company
-        days = Configuration(1).get_multivalue(
-            'case_days', company=company.id if company else None)
+        with without_check_access():
+            days = Configuration(1).get_multivalue(
+                'case_days', company=company.id if company else None)
         return self._begin - dt.timedelta(days + 1) if days else None
 
     @property

@@ -37,6 +37,13 @@ COMPUTED = {
 SLICE = 500
 
 
+# What hangs on an order of a visit: it may come after the visit's end
+OF_ORDER = {
+    'clinic.specimen': 'order.encounter.patient',
+    'clinic.result.value': 'result.order.encounter.patient',
+    }
+
+
 def entry_models():
     """Return the names of the models whose records belong to a visit.
 
@@ -48,9 +55,10 @@ def entry_models():
 def patient_models():
     "Return the names of the models that belong to a patient but to no visit"
     return [
-        name for name in _leading_to(PATIENT, 'patient')
-        if name not in {ENCOUNTER, 'clinic.record.export'}
-        and name not in entry_models()]
+        *(name for name in _leading_to(PATIENT, 'patient')
+            if name not in {ENCOUNTER, 'clinic.record.export'}
+            and name not in entry_models()),
+        *OF_ORDER]
 
 
 def _leading_to(target, field):
@@ -89,7 +97,8 @@ class PatientRecord:
                 for model in ABOUT_PERSON},
             'patient': [self._row(p, self._zone()) for p in patients],
             'about_patient': {
-                model: self._rows(model, [('patient', 'in', ids)])
+                model: self._rows(model, [
+                        (OF_ORDER.get(model, 'patient'), 'in', ids)])
                 for model in patient_models()},
             'visits': self._visits(ids),
             'complete': self.complete,

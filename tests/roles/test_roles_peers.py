@@ -218,7 +218,9 @@ class EntryTestCase(ClinicDayTestCase):
         technical = {
             'encounter', 'encounter_open', 'recorded_by', 'recorded_at',
             'measured_at', 'performed_at', 'performer', 'kind', 'uid',
-            'substitution_allowed', 'as_needed', 'create_uid', 'create_date'}
+            'substitution_allowed', 'as_needed', 'create_uid', 'create_date',
+            'mine', 'ordered_at', 'requester', 'state', 'priority',
+            'performing', 'period_days'}
         # Shown first in the form, where the other values are a click away
         shown = {
             'clinic.examination': {'finding'},

@@ -74,7 +74,9 @@ class PatientExportTestCase(RemoteTestCase):
                         and field._type == 'many2one'
                         and not hasattr(field, 'getter')
                         for field in model._fields.values())}
-                for target in [ENCOUNTER, 'clinic.patient']}
+                for target in [
+                    ENCOUNTER, 'clinic.patient', 'clinic.order',
+                    'clinic.result']}
         visit = self.create_visit('finished')
         document, _ = self.export()
         self.assertEqual(
@@ -82,7 +84,9 @@ class PatientExportTestCase(RemoteTestCase):
             self.visit_of(document, visit)['entries'].keys())
         self.assertEqual(
             leading['clinic.patient'] - leading[ENCOUNTER]
-            - {ENCOUNTER, 'clinic.patient', EXPORT},
+            - {ENCOUNTER, 'clinic.patient', EXPORT}
+            | leading['clinic.order'] - leading[ENCOUNTER]
+            | leading['clinic.result'] - {'clinic.result'},
             document['about_patient'].keys())
 
     def test_values(self):
