@@ -153,7 +153,8 @@ class WizardGuard:
         transaction = Transaction()
         with transaction.set_context(action_id=None):
             super().check_access()
-        if transaction.user == 0 or transaction.context.get('active_model'):
+        if (transaction.user == 0 or not transaction.check_access
+                or transaction.context.get('active_model')):
             return
         ActionWizard = Pool().get('ir.action.wizard')
         with check_access():
