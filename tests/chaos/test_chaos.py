@@ -34,7 +34,9 @@ def storm(*options):
 
 @pytest.mark.slow
 def test_three_hundred_visits_survive_the_storm():
-    storm('--visits', '60' if backend.name == 'sqlite' else '300')
+    "The same plan each time; other seeds storm by night"
+    visits = '60' if backend.name == 'sqlite' else '300'
+    storm('--visits', visits, '--seed', '7')
 
 
 @pytest.mark.nightly
