@@ -32,14 +32,14 @@ class Records(NamedTuple):
     visits: list
 
 
-def read(folder=DATA):
+def read(folder=DATA, now=None):
     """Return the Records of a folder, visits in the order they took place.
 
-    Raises Unreadable.
+    now is an aware datetime (the present without it).  Raises Unreadable.
     """
     files = {name: _parse(folder / f'{name}.json') for name in FILES}
     try:
-        return _records(files)
+        return _records(files, now)
     except KeyError as error:
         raise Unreadable(f"{folder}: {error} tidak ada") from error
 
@@ -51,8 +51,9 @@ def _parse(path):
         raise Unreadable(f"{path} tidak terbaca: {error}") from error
 
 
-def _records(files):
+def _records(files, now=None):
     branches = _by('key', files['branches']['branches'])
+    now = now or dt.datetime.now(dt.timezone.utc)
     return Records(
         currency=files['branches']['currency'],
         admin_password=files['users']['admin_password'],
@@ -60,21 +61,14 @@ def _records(files):
         staff=_by('key', files['staff']['staff']),
         users=_by('login', files['users']['users']),
         patients=_by('key', files['patients']['patients']),
-        visits=sorted(files['visits']['visits'], key=lambda visit: (
-                visit['day'], _local(visit['arrived'], branches, visit))),
+        visits=sorted(files['visits']['visits'], key=lambda visit: moment(
+                visit['arrived'], visit['day'],
+                branches[visit['branch']]['timezone'], now)),
         )
 
 
 def _by(key, rows):
     return {row[key]: row for row in rows}
-
-
-def _local(time, branches, visit):
-    "The time of some day, UTC, so that visits of two time zones compare"
-    zone = ZoneInfo(branches[visit['branch']]['timezone'])
-    moment = dt.datetime.combine(
-        dt.date(2000, 1, 2), dt.time.fromisoformat(time), zone)
-    return moment.astimezone(dt.timezone.utc)
 
 
 def moment(time, day, timezone, now=None):
