@@ -2,7 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 "What becomes of a submission after an answer of the platform."
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 from tenacity import wait_random_exponential
@@ -77,7 +77,10 @@ def backoff(attempts):
 
 
 def of_read(answer):
-    "Return the Verdict for a failed question to the platform"
+    """Return the Verdict for a failed question to the platform.
+
+    It tells nothing of a write that left before.
+    """
     if answer.outcome == outcomes.THROTTLED:
         return _throttled(answer)
     if answer.outcome in PASSING:
@@ -102,7 +105,7 @@ def of_write(answer):
     if answer.outcome in {outcomes.REFUSED, outcomes.NOT_FOUND}:
         return Verdict('needs_data', 'refused', words(answer), begun=False)
     if answer.outcome == outcomes.THROTTLED:
-        return _throttled(answer)
+        return replace(_throttled(answer), begun=False)
     if answer.outcome == outcomes.SERVER_ERROR:
         return Verdict(
             'waiting', answer.outcome, words(answer), begun=unknown)
@@ -143,4 +146,4 @@ def words(answer):
 def _throttled(answer):
     return Verdict(
         'waiting', answer.outcome,
-        delay=answer.retry_after or THROTTLE_PAUSE, begun=False)
+        delay=answer.retry_after or THROTTLE_PAUSE)

@@ -300,6 +300,22 @@ def test_lag_of_the_index_is_waited_out(clinic, gateway, emulator):
     assert len(gateway.posts) == 1
 
 
+def test_limit_met_while_looking_shortens_no_wait_for_the_index(
+        clinic, gateway, emulator):
+    gateway.once('POST', FHIR, faults.stored_cut)
+    visit = clinic.visit()
+    clinic.push()
+    emulator.settings.index_lag = 300
+    gateway.once('GET', f'{FHIR}/Encounter', faults.throttled)
+    clinic.pass_time(130)
+    clinic.push()
+    assert clinic.submission(visit)['reason'] == 'throttled'
+    clinic.pass_time(130)
+    clinic.push()
+    assert clinic.submission(visit)['reason'] == 'not_found_yet'
+    assert len(gateway.posts) == 1
+
+
 @pytest.mark.fault(22)
 def test_duplicate_that_is_never_shown_ends_with_a_person(
         clinic, gateway, emulator):
