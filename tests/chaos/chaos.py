@@ -120,13 +120,16 @@ def main(argv=None):
     chosen = options(arguments)
     if chosen.database != 'sqlite' and not chosen.postgresql_bin:
         parser().error("there is no PostgreSQL: --database sqlite")
-    print(f"seed {chosen.seed}; again: {command(chosen)}", flush=True)
     home = Path(tempfile.mkdtemp(
             prefix='klinik-chaos-', dir=arguments.directory))
     home.chmod(0o711)
+    report = home / 'report'
 
     def say(text):
         print(text, flush=True)
+        with report.open('a') as file:
+            print(text, file=file)
+    say(f"seed {chosen.seed}; again: {command(chosen)}")
     result = chaos_run.Run(chosen, home, say).execute()
     for line in lines(result):
         say(line)

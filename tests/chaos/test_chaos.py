@@ -136,6 +136,8 @@ def test_violation_ends_with_code_1_and_keeps_the_evidence(
     assert text.startswith('seed 5; again: script/chaos --seed 5 ')
     assert ('I2 Encounter 1: is held 2 times' in text) == bool(code)
     assert len(list(tmp_path.glob('*/evidence'))) == code
+    assert [path.read_text() for path in tmp_path.glob('*/report')] == (
+        [text] if code else [])
 
 
 def test_only_faults_that_pass_by_themselves_are_chosen(tmp_path):
