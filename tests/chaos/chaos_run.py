@@ -347,7 +347,8 @@ def judge(url, seed, usage, texts, ended, drain):
     case = invariants.Case(
         records=invariants.delivery_records.read(NAME),
         platform=platform, usage=tuple(usage),
-        texts=tuple(texts), ended=ended, drain=drain)
+        texts=tuple(texts), ended=ended, drain=drain,
+        grace=SETTINGS['checking_grace'])
     return (
         [tuple(v) for v in invariants.violations(case)],
         invariants.figures(case))

@@ -54,6 +54,8 @@ class Case:
     are company ids whose fault has not ended.  ended and drain: since when
     (naive UTC) nothing goes wrong any more and how many seconds the backlog
     may take after it.  usage are dicts with process, rss, threads, files.
+    grace: seconds for which a visit whose fate is unknown is not sent again,
+    None where the times of the rows are not to be relied upon.
     """
     records: delivery_records.Records
     platform: delivery_facts.Platform
@@ -65,6 +67,7 @@ class Case:
     limits: Limits = Limits()
     ended: dt.datetime | None = None
     drain: float | None = None
+    grace: float | None = None
 
     @cached_property
     def awaited(self):
@@ -134,12 +137,16 @@ def no_loss(case):
 
 
 def no_twin(case):
-    "I2: one resource of each type for an identifier of an organization"
+    """I2: one resource of each type for an identifier of an organization
+
+    That the platform may refuse a twin is not relied upon.
+    """
     for (organization, type_, system, value), found in case.held.items():
         if len(found) > 1:
             yield f'{type_} {system}|{value}', (
                 f"is held {len(found)} times by {organization}: "
                 + ', '.join(r.id for r in found))
+    yield from delivery_trace.hasty(case)
 
 
 def same_ids(case):

@@ -8,10 +8,13 @@ that was written before it.
 """
 
 import datetime as dt
+import re
 from collections import defaultdict
 
 # Outcomes of a write that need not have reached the platform
 UNREACHED = {'unknown', 'unreachable', 'certificate'}
+# The address that Bundles are posted to
+BUNDLE = re.compile(r'/fhir-r4/v1/?')
 
 
 def answered(case):
@@ -96,6 +99,27 @@ def _moment(write):
 
 def _name(row):
     return f'satusehat.exchange,{row.id}'
+
+
+def hasty(case):
+    """Yield (where, what is wrong) for visits sent again too early.
+
+    While it is not known whether the platform stored a Bundle, no other
+    leaves for the visit before the grace time is over.
+    """
+    if case.grace is None:
+        return
+    unknown = {}
+    for row in sorted(case.records.exchanges, key=lambda row: row.id):
+        if not row.submission or not BUNDLE.fullmatch(row.path):
+            continue
+        before = unknown.get(row.submission)
+        if before and (row.started_at - before).total_seconds() < case.grace:
+            yield f'satusehat.submission,{row.submission}', (
+                f"left again at {row.started_at}, "
+                f"unknown since {before}")
+        if row.outcome == 'unknown':
+            unknown[row.submission] = row.started_at
 
 
 def repeated(case):

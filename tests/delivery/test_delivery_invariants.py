@@ -114,6 +114,23 @@ def test_twin_is_found(broken, platform):
     assert 'is held 2 times by 10000004' in found['I2'][0]
 
 
+def test_visit_sent_again_while_its_fate_is_unknown_is_found(
+        clinic, broken):
+    with clinic.transaction(user=0):
+        Exchange = Pool().get('satusehat.exchange')
+        sent, = Exchange.search([
+                ('submission.encounter', '=', clinic.visits[0]),
+                ('path', '=', '/fhir-r4/v1')])
+        Exchange.copy([sent], {
+                'outcome': 'unknown', 'request_id': None, 'status': None,
+                'started_at': sent.started_at})
+        Exchange.copy([sent], {
+                'outcome': 'unknown', 'request_id': None, 'status': None,
+                'started_at': sent.started_at + dt.timedelta(seconds=9)})
+    assert 'left again' in broken(grace=10)['I2'][0]
+    assert 'I2' not in broken(grace=9)
+
+
 # I3
 
 def test_id_of_something_else_is_found(broken, sql, platform):

@@ -297,6 +297,8 @@ class World:
 
     def violations(self, over=False):
         "Return what is broken; over: whether all should be settled"
+        from trytond.modules.satusehat_integration.platform.settings import (
+            read as settings)
         records = delivery_invariants.delivery_records.read(
             self.clinic.database)
         records.organizations.update({
@@ -305,7 +307,8 @@ class World:
         found = delivery_invariants.violations(Case(
             records=records, platform=delivery_facts.of(self.emulator),
             over=over, canaries=frozenset(
-                [WRONG_SECRET, *SECRETS.values()])))
+                [WRONG_SECRET, *SECRETS.values()]),
+            grace=settings().checking_grace))
         silent = self._without_bundle()
         return [
             violation for violation in found
