@@ -16,7 +16,8 @@ from .content import canonical, contents
 from .encounter import now
 from .exceptions import AmendmentAccessError, AmendmentError
 from .mixin import (
-    BranchMixin, UidMixin, current_employee, hold_encounters, stored_fields)
+    BranchMixin, UidMixin, current_employee, hold_encounters,
+    signing_employee, stored_fields)
 from .rendering import render, render_changes
 
 KINDS = [
@@ -184,7 +185,7 @@ class Amendment(UidMixin, BranchMixin, ModelSQL, ModelView):
                         'kind': kind,
                         'text': text,
                         'user': Transaction().user,
-                        'author': current_employee(encounter.company),
+                        'author': signing_employee(encounter.company),
                         'requested_at': now(),
                         'state': 'requested',
                         }])

@@ -18,7 +18,7 @@ from .company import PRACTITIONERS
 from .completion import CompletionMixin
 from .examination import ExaminationMixin
 from .exceptions import EncounterAccessError, EncounterTimeError
-from .mixin import BranchMixin, UidMixin, current_employee
+from .mixin import BranchMixin, UidMixin, signing_employee
 from .note import NoteMixin
 from .party import SEXES
 from .patient import PAYERS, age_text
@@ -458,7 +458,7 @@ class Encounter(
             if not getattr(encounter, time):
                 values[time] = present
             if by and not getattr(encounter, by):
-                values[by] = current_employee(encounter.company)
+                values[by] = signing_employee(encounter.company)
             groups[tuple(values.items())].append(encounter)
         if groups:
             cls.write(*chain.from_iterable(

@@ -37,6 +37,10 @@ class EncounterAccessError(AccessError):
     pass
 
 
+class SignerError(AccessError):
+    pass
+
+
 class VitalSignsValidationError(ValidationError):
     pass
 

@@ -5,10 +5,13 @@ from trytond.i18n import gettext
 from trytond.pool import Pool, PoolMeta
 from trytond.transaction import check_access, without_check_access
 
+from .consent import Consent
 from .encounter import Encounter
 from .exceptions import EncounterAccessError
+from .letter import Letter
 from .mixin import EncounterPartMixin, hold_encounters
 from .result import Result
+from .result_value import ResultValue
 
 
 class Cron(metaclass=PoolMeta):
@@ -38,8 +41,13 @@ class _EncounterResource:
         resources = [r.resource for r in records]
         if mode == 'write' and values.get('resource'):
             resources.append(_instance(values['resource']))
-        if results := [r for r in resources if isinstance(r, Result)]:
-            with without_check_access():
+        if mode != 'create':
+            _check_signed(r.resource for r in records)
+        with without_check_access():
+            if results := [
+                    r.result if isinstance(r, ResultValue) else r
+                    for r in resources
+                    if isinstance(r, (Result, ResultValue))]:
                 Pool().get('clinic.result').check_draft(results)
         visits = {
             visit for resource in resources
@@ -51,6 +59,17 @@ class _EncounterResource:
                 raise EncounterAccessError(gettext(
                         'clinic_rme.msg_encounter_closed',
                         encounter=visit.rec_name))
+
+
+def _check_signed(resources):
+    "Refuse to change what hangs on a paper that was signed"
+    with without_check_access():
+        for resource in resources:
+            if isinstance(resource, (Consent, Letter)) and (
+                    resource.state != 'draft'):
+                raise EncounterAccessError(gettext(
+                        'clinic_rme.msg_resource_fixed',
+                        record=resource.rec_name))
 
 
 def _instance(resource):

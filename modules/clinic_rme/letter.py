@@ -377,7 +377,7 @@ class Letter(
                         'clinic_rme.msg_letter_void_reason',
                         letter=letter.rec_name))
             letter.voided_at = now()
-            letter.voided_by = User.acting_employee(letter.company)
+            letter.voided_by = User.signing_employee(letter.company)
         cls.save(letters)
 
 

@@ -1,6 +1,7 @@
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
+import datetime as dt
 import uuid
 from collections import Counter
 
@@ -11,6 +12,10 @@ from trytond.pyson import Eval
 from trytond.transaction import Transaction
 
 from .exceptions import EncounterAccessError, EncounterPartError
+
+
+# A form is not open for longer before what is in it is saved
+LONGEST_ENTRY = dt.timedelta(days=1)
 
 
 class BranchMixin:
@@ -78,6 +83,15 @@ def current_employee(company=None):
     return Pool().get('res.user').acting_employee(company)
 
 
+def signing_employee(company=None):
+    """Return the id of the employee who answers for what is done, if any.
+
+    Raises SignerError for an employee who does not act as one (of the
+    branch).
+    """
+    return Pool().get('res.user').signing_employee(company)
+
+
 def hold_encounters(ids):
     """Let no one else close or change the visits until the commit.
 
@@ -119,7 +133,7 @@ class EncounterPartMixin(UidMixin, BranchMixin):
     def preprocess_values(cls, mode, values):
         values = super().preprocess_values(mode, values)
         if mode == 'create':
-            values['recorded_by'] = cls.default_recorded_by()
+            values['recorded_by'] = signing_employee()
         return values
 
     @classmethod
@@ -150,10 +164,28 @@ class EncounterPartMixin(UidMixin, BranchMixin):
             raise EncounterAccessError(
                 gettext('clinic_rme.msg_encounter_part_author'))
         hold_encounters({r.encounter.id for r in records})
+        if mode == 'create' and 'recorded_at' in cls._fields:
+            cls._check_recorded(records)
         for record in records:
             if record.encounter.is_closed:
                 raise EncounterAccessError(gettext(
                         'clinic_rme.msg_encounter_closed',
+                        encounter=record.encounter.rec_name))
+
+
+    @classmethod
+    def _check_recorded(cls, records):
+        """Refuse a moment at which the entry can not have been recorded.
+
+        Clients send the one at which they proposed it; the visit may have
+        been in the same form, not saved yet.
+        """
+        present = dt.datetime.now(dt.timezone.utc).replace(tzinfo=None)
+        for record in records:
+            earliest = record.encounter.create_date - LONGEST_ENTRY
+            if not earliest <= record.recorded_at <= present:
+                raise EncounterAccessError(gettext(
+                        'clinic_rme.msg_encounter_part_recorded_at',
                         encounter=record.encounter.rec_name))
 
 

@@ -252,7 +252,7 @@ class CourseMixin:
             changes.extend([[order], {
                         'state': 'cancelled',
                         'cancel_reason': reason,
-                        'cancelled_by': User.acting_employee(
+                        'cancelled_by': User.signing_employee(
                             order.encounter.company),
                         'cancelled_at': now(),
                         }])

@@ -2,8 +2,11 @@
 # this repository contains the full copyright notices and license terms.
 
 from trytond.cache import Cache
+from trytond.i18n import gettext
 from trytond.pool import Pool, PoolMeta
 from trytond.transaction import Transaction, without_check_access
+
+from .exceptions import SignerError
 
 
 class User(metaclass=PoolMeta):
@@ -32,6 +35,22 @@ class User(metaclass=PoolMeta):
         if employee in own and (
                 company is None or own[employee] == company.id):
             return employee
+
+    @classmethod
+    def signing_employee(cls, company=None):
+        """Return the id of the employee who answers for what is done now.
+
+        None for who is nobody's employee, as scheduled actions are.  Raises
+        SignerError for an employee who does not act as one of the branch.
+        """
+        employee = cls.acting_employee(company)
+        transaction = Transaction()
+        if employee is None and transaction.user and cls._employees_by_branch(
+                transaction.user):
+            raise SignerError(gettext(
+                    'clinic_rme.msg_signer_branch', company=company.rec_name)
+                if company else gettext('clinic_rme.msg_signer'))
+        return employee
 
     @classmethod
     def _employees_by_branch(cls, user):

@@ -192,7 +192,7 @@ class Result(ReleaseMixin, UidMixin, BranchMixin, ModelSQL, ModelView):
             values.update(
                 dict.fromkeys(GIVEN), company=company.id,
                 state='preliminary', recorded_at=now(),
-                recorded_by=User.acting_employee(company))
+                recorded_by=User.signing_employee(company))
             if order.performing == 'referred':
                 values.setdefault(
                     'performing_facility', order.performing_facility)

@@ -147,7 +147,7 @@ class ReleaseMixin:
         if results:
             cls.write(*chain.from_iterable(
                     ([result], {
-                        f'{act}_by': User.acting_employee(result.company),
+                        f'{act}_by': User.signing_employee(result.company),
                         f'{act}_at': now(),
                         **values,
                         })

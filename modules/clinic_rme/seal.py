@@ -21,7 +21,7 @@ from trytond.transaction import Transaction, without_check_access
 from .content import canonical, contents, digest, manifest
 from .encounter import now
 from .exceptions import SealAccessError
-from .mixin import BranchMixin, current_employee, stored_fields
+from .mixin import BranchMixin, signing_employee, stored_fields
 
 KINDS = [
     ('finished', "Finished"),
@@ -131,7 +131,7 @@ class Seal(BranchMixin, ModelSQL, ModelView):
                     'manifest': canonical(rows_sealed),
                     'hash': digest(rows_sealed),
                     'user': Transaction().user,
-                    'signed_by': current_employee(encounter.company),
+                    'signed_by': signing_employee(encounter.company),
                     'signed_at': signed_at,
                     })
         with without_check_access():

@@ -6,7 +6,7 @@ from trytond.model.exceptions import AccessButtonError, AccessError
 
 from trytond.modules.clinic_rme.consent import EXPLAINED, shipped_text
 from trytond.modules.clinic_rme.exceptions import (
-    ConsentAccessError, ConsentValidationError)
+    ConsentAccessError, ConsentValidationError, EncounterAccessError)
 
 from .printed import LONG, NASTY, PrintTestCase
 from .tools import ROLES
@@ -151,6 +151,30 @@ class ConsentTestCase(PrintTestCase):
         copied, = self.doctor(CONSENT, 'copy', [id_])
         self.assertEqual(self.row(copied)['state'], 'draft')
         self.assertIsNone(self.row(copied)['signed_at'])
+
+    def test_scan_of_the_signed_paper_is_frozen(self):
+        id_, draft = self.informed(), self.informed()
+
+        def attach(consent, name):
+            return self.doctor.create(
+                'ir.attachment', name=name, data=b'jpeg',
+                resource=f'{CONSENT},{consent}')
+        sketch = attach(id_, "sketsa.jpg")
+        self.doctor('ir.attachment', 'write', [sketch], {'data': b'png'})
+        self.doctor(CONSENT, 'sign', [id_])
+        scan = attach(id_, "pindaian.jpg")
+        for method, *args in [
+                ('write', [scan], {'data': b'lain'}),
+                ('write', [scan], {'resource': f'{CONSENT},{draft}'}),
+                ('delete', [scan]),
+                ('delete', [sketch]),
+                ]:
+            for login in ['doctor', 'admin!']:
+                with self.subTest(method=method, args=args, login=login):
+                    with self.assertRaises(EncounterAccessError):
+                        self.user(login)('ir.attachment', method, *args)
+        self.assertEqual(
+            self.doctor.read('ir.attachment', scan, 'data')['data'], b'jpeg')
 
     def test_state_is_set_by_the_button(self):
         with self.assertRaises(ConsentAccessError):

@@ -5,6 +5,9 @@ import datetime as dt
 
 from trytond.model.exceptions import AccessButtonError, AccessError
 
+from trytond.modules.clinic_rme.exceptions import (
+    EncounterAccessError, SignerError)
+
 from .sealed import MODEL, SealedTestCase
 from .tools import ago
 
@@ -50,6 +53,46 @@ class SignatureTestCase(SealedTestCase):
         with self.assertRaisesRegex(Exception, "Missing"):
             self.user('doctor')(MODEL, 'sign', [visit])
         self.assertEqual(self.state(visit), 'in_progress')
+
+
+class SignerTestCase(SealedTestCase):
+    "Nobody acts without a name"
+
+    def employees(self):
+        "The contexts in which a doctor of one branch has no name there"
+        return [{'employee': None}, {
+                'employee': self.clinic['desa']['doctor']}]
+
+    def test_visit(self):
+        for context in self.employees():
+            visit = self.create_visit('in_progress')
+            with self.subTest(context=context):
+                with self.assertRaisesRegex(SignerError, "preferences"):
+                    self.user('doctor')(MODEL, 'finish', [visit], **context)
+                self.assertEqual(self.state(visit), 'in_progress')
+                self.assertEqual(self.seals(visit), [])
+
+    def test_entry(self):
+        visit = self.create_visit('in_progress')
+        for context in self.employees():
+            with self.subTest(context=context):
+                with self.assertRaisesRegex(SignerError, "preferences"):
+                    self.user('nurse')('clinic.vital_signs', 'create', [{
+                                'encounter': visit, 'heart_rate': 80,
+                                }], **context)
+
+    def test_entry_of_another_time(self):
+        visit = self.create_visit('in_progress', diagnoses=None)
+        diagnosis = {
+            'encounter': visit, 'code': self.clinic['codes'][0], 'rank': 1}
+        doctor = self.user('doctor')
+        for recorded_at in [ago(days=2), ago(minutes=-5)]:
+            with self.subTest(recorded_at=recorded_at):
+                with self.assertRaises(EncounterAccessError):
+                    doctor.create('clinic.diagnosis', **{
+                            **diagnosis, 'recorded_at': recorded_at})
+        self.assertTrue(doctor.create('clinic.diagnosis', **{
+                    **diagnosis, 'recorded_at': ago(minutes=5)}))
 
 
 class ResourceTestCase(SealedTestCase):
