@@ -2,6 +2,8 @@
 # this repository contains the full copyright notices and license terms.
 "What becomes of the versions of a visit when it is corrected or withdrawn."
 
+import json
+
 from sql.aggregate import Max
 from trytond.i18n import gettext
 from trytond.pool import Pool
@@ -9,6 +11,7 @@ from trytond.transaction import Transaction, without_check_access
 
 from .decision import held
 from .exceptions import ReasonRequired
+from .visit import thaw
 
 # Not settled yet, and nothing of it has left as long as it is not begun
 OPEN = [
@@ -93,6 +96,53 @@ class CorrectionMixin:
             versions = cls.enqueue(
                 [e for e in encounters if e in begun], in_error=True)
             cls._note(versions, 'withdraw', reason)
+
+    @classmethod
+    @without_check_access
+    def over(cls, submissions):
+        """Return those that the platform must not get any more.
+
+        A later version is there, or they were stopped and a later version
+        took their place or the visit was withdrawn.
+        """
+        encounters = {s.encounter for s in submissions}
+        sent, withdrawn = cls._latest_sent(encounters), cls._withdrawn(
+            encounters)
+        following = cls.next_versions(encounters)
+        return [
+            s for s in submissions
+            if s.version < sent.get(s.encounter.id, 0)
+            or s.state == 'stopped' and (
+                s.version + 1 < following[s.encounter.id]
+                or s.encounter.id in withdrawn and not s.tells_of_error)]
+
+    @classmethod
+    def _latest_sent(cls, encounters):
+        "Return {encounter id: latest version that was sent}"
+        sent = cls.search([
+                ('encounter', 'in', [e.id for e in encounters]),
+                ('state', '=', 'sent'),
+                ], order=[('version', 'ASC')])
+        return {s.encounter.id: s.version for s in sent}
+
+    @classmethod
+    def _withdrawn(cls, encounters):
+        "Return the ids of the encounters that were withdrawn"
+        Action = Pool().get('satusehat.submission.action')
+        return {
+            a.submission.encounter.id for a in Action.search([
+                    ('submission.encounter', 'in', [e.id for e in encounters]),
+                    ('action', '=', 'withdraw'),
+                    ])}
+
+    @property
+    def tells_of_error(self):
+        "Whether the version only tells that the visit was entered in error"
+        try:
+            snapshot = json.loads(thaw(self.snapshot, self.snapshot_hash))
+        except ValueError:
+            return False
+        return bool(snapshot['encounter'].get('in_error'))
 
     @classmethod
     def _end(cls, rows, action, reason):

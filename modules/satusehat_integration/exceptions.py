@@ -33,6 +33,10 @@ class ReasonRequired(UserError):
     pass
 
 
+class ResendError(UserError):
+    pass
+
+
 class StopError(UserError):
     pass
 

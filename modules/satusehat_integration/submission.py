@@ -16,7 +16,7 @@ from .claim import DUE
 from .correction import CorrectionMixin
 from .credential import ENVIRONMENTS
 from .decision import STOPPABLE, held
-from .exceptions import ReasonRequired, SubmissionAccessError
+from .exceptions import ReasonRequired, ResendError, SubmissionAccessError
 from .explanation import explain
 from .gate import database_now
 from .platform import settings
@@ -318,19 +318,24 @@ class Submission(CorrectionMixin, ModelSQL, ModelView):
 
         The reason is kept.  After a refusal the payload is built anew, from
         the same snapshot and with the numbers of today; whether the platform
-        holds the visit is looked up first all the same.  A version that a
-        later one has replaced on the platform is left as it is.
+        holds the visit is looked up first all the same.  What was replaced
+        or withdrawn is left as it is.
+
+        Raises ReasonRequired, and ResendError when nothing else was chosen.
         """
         pool = Pool()
         Action = pool.get('satusehat.submission.action')
         states = held(submissions)
-        latest = cls._latest_sent(submissions)
-        submissions = [
-            s for s in submissions if states[s.id] in RESENDABLE
-            and s.version >= latest.get(s.encounter.id, 0)]
         if not (reason or '').strip():
             raise ReasonRequired(
                 gettext('satusehat_integration.msg_reason_required'))
+        chosen = [s for s in submissions if states[s.id] in RESENDABLE]
+        over = cls.over(chosen)
+        submissions = [s for s in chosen if s not in over]
+        if over and not submissions:
+            raise ResendError(gettext(
+                    'satusehat_integration.msg_resend_over',
+                    submission=over[0].rec_name))
         with without_check_access():
             Action.create([{
                         'submission': submission.id,
@@ -358,16 +363,6 @@ class Submission(CorrectionMixin, ModelSQL, ModelView):
             if overwrite:
                 # Who sends again has seen what the platform holds instead
                 cls.write(overwrite, {'reason': 'changed_there'})
-
-    @classmethod
-    @without_check_access
-    def _latest_sent(cls, submissions):
-        "Return {encounter id: latest version that was sent} of their visits"
-        sent = cls.search([
-                ('encounter', 'in', [s.encounter.id for s in submissions]),
-                ('state', '=', 'sent'),
-                ], order=[('version', 'ASC')])
-        return {s.encounter.id: s.version for s in sent}
 
     @classmethod
     def _vouch(cls, submissions):

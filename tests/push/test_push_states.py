@@ -170,12 +170,16 @@ class Delivery(RuleBasedStateMachine):
     def decide(self, data, kind):
         among = self.world.submissions()
         id_, state = among[self._choose(data, among)]
+        from trytond.modules.satusehat_integration.exceptions import (
+            ResendError)
         with self.clinic.transaction():
             pool = Pool()
             Submission = pool.get('satusehat.submission')
             rows = Submission.browse([id_])
             if kind == 'resend':
-                Submission.plan_again(rows, "Sudah diperbaiki")
+                # What was replaced or withdrawn is not sent again
+                with suppress(ResendError):
+                    Submission.plan_again(rows, "Sudah diperbaiki")
             elif state not in {'sending', 'sent'}:
                 pool.get('satusehat.submission.action').stop(
                     rows, "Tidak perlu")
@@ -308,11 +312,15 @@ class Delivery(RuleBasedStateMachine):
 
     def _good_visits_arrive_when_sent_again(self):
         "A person who sends all again is left with what the data are to blame"
+        from trytond.modules.satusehat_integration.exceptions import (
+            ResendError)
         parked = [id_ for id_, *_ in self._parked()]
         with self.clinic.transaction():
             Submission = Pool().get('satusehat.submission')
-            Submission.plan_again(
-                Submission.browse(parked), "Gangguan selesai")
+            # What was replaced or withdrawn is not sent again
+            with suppress(ResendError):
+                Submission.plan_again(
+                    Submission.browse(parked), "Gangguan selesai")
         self._drain()
         self._check(over=True)
         left = [

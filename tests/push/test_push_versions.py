@@ -12,6 +12,7 @@ from gateway import FHIR, cut, stored_cut
 from push_items import (
     UNKNOWN_CODE, Crash, add_diagnoses, assert_traced, assert_whole, correct, crash_at,
     drain, held, instead, row, singly, to_code, versions, visit_with, writes)
+from trytond.exceptions import UserError
 from trytond.pool import Pool
 
 SENT = ('sent', None)
@@ -381,10 +382,39 @@ def test_what_a_withdrawal_replaced_is_not_sent_again(
     before = states(clinic, visit)
     assert before[-1] == SENT and before[0][0] == 'stopped'
     count = len(writes(gateway))
-    clinic.resend(visit)
+    with pytest.raises(UserError, match="withdrawn"):
+        clinic.resend(visit)
     clinic.push()
     assert states(clinic, visit) == before
     assert len(writes(gateway)) == count
+
+
+def test_what_was_withdrawn_before_it_left_is_not_sent_again(
+        clinic, gateway, emulator):
+    visit = clinic.visit()
+    withdraw(clinic, visit)
+    with pytest.raises(UserError, match="withdrawn"):
+        clinic.resend(visit)
+    clinic.push()
+    assert states(clinic, visit) == [('stopped', None)]
+    assert not writes(gateway)
+
+
+def test_what_a_correction_took_the_place_of_is_not_sent_again(
+        clinic, gateway, emulator):
+    visit = clinic.visit(code=UNKNOWN_CODE)
+    clinic.push()
+    correct(clinic, visit, instead(UNKNOWN_CODE))
+    clinic.push()
+    before = states(clinic, visit)
+    assert [state for state, _ in before] == ['stopped', 'needs_data']
+    first = clinic.read('satusehat.submission', [
+            ('encounter', '=', visit), ('version', '=', 1)], 'id')[0][0]
+    with clinic.transaction():
+        Submission = Pool().get('satusehat.submission')
+        with pytest.raises(UserError, match="later version"):
+            Submission.plan_again([Submission(first)], "Coba lagi")
+    assert states(clinic, visit) == before
 
 
 @pytest.mark.fault(57)
