@@ -136,10 +136,14 @@ class PlanMixin(RecordedMixin):
         return any(getattr(self, name) for name in COPIED)
 
     def _planned_before(self):
-        "Return the last finished visit of the patient that has a plan, if any"
+        """Return the last finished visit of the patient that has a plan, if any.
+
+        Those of the records that were merged into the patient's are his.
+        """
+        records = [p.id for p in self.patient.records]
         with check_access():
             visits = self.search([
-                    ('patient', '=', self.patient.id),
+                    ('patient', 'in', records),
                     ('state', '=', 'finished'),
                     ('id', '!=', self.id),
                     ], order=[('started_at', 'DESC'), ('id', 'DESC')])

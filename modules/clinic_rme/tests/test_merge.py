@@ -46,6 +46,19 @@ class MergeTestCase(RemoteTestCase):
                 'ask': {'source': source, 'destination': destination},
                 }, 'replace', context)
 
+    def test_plan_of_the_former_record_is_taken_over(self):
+        old, source = self.register()
+        person, destination = self.register()
+        doctor = self.user('doctor')
+        before = self.create_visit('in_progress', patient=source)
+        doctor('clinic.encounter', 'write', [before], {'plan': "Kontrol"})
+        doctor('clinic.encounter', 'finish', [before])
+        self.replace(old, person)
+        visit = self.create_visit('in_progress', patient=destination)
+        doctor('clinic.encounter', 'copy_plan', [visit])
+        self.assertEqual(
+            doctor.read('clinic.encounter', visit, 'plan')['plan'], "Kontrol")
+
     def test_both_numbers_are_found(self):
         old, source = self.register()
         person, destination = self.register()
