@@ -22,7 +22,7 @@ from push_clinic import (
     DOCTOR_NIK, PATIENT_NIK, UNKNOWN_NIK, create_database, drop_database)
 from push_items import (
     UNKNOWN_CODE, add_diagnoses, correct, instead, to_code)
-from push_states import SECRETS, WRONG_SECRET, Mortality, World
+from push_states import LATEST, SECRETS, WRONG_SECRET, Mortality, World
 from satusehat_emulator.faults.registry import KINDS
 from trytond.exceptions import UserError
 from trytond.pool import Pool
@@ -207,7 +207,8 @@ class Delivery(RuleBasedStateMachine):
         "Let another sender run while a request is under way"
         def fault(exchange):
             if is_before:
-                self.world.rival(seconds)
+                # The rival's request may be overtaken as well
+                self.world.rival(min(seconds, LATEST // 3))
             answer = exchange.forward()
             if not is_before:
                 self.world.rival(seconds)
