@@ -86,6 +86,9 @@ def _serves_one_field(name):
 def _guarded(rpc):
     "Return the RPC of one on_change method, guarded"
     def decorator(function):
+        if rpc.decorator:
+            function = rpc.decorator(function)
+
         @wraps(function)
         def wrapper(record, *args, **kwargs):
             check_entry(record)
@@ -150,17 +153,8 @@ class WizardGuard:
         if not cls.__name__.startswith(OURS):
             super().check_access()
             return
-        transaction = Transaction()
-        with transaction.set_context(action_id=None):
+        with Transaction().set_context(action_id=None):
             super().check_access()
-        if (transaction.user == 0 or not transaction.check_access
-                or transaction.context.get('active_model')):
-            return
-        ActionWizard = Pool().get('ir.action.wizard')
-        with check_access():
-            if ActionWizard.get_models(cls.__name__):
-                raise AccessError(gettext(
-                        'clinic_rme.msg_wizard_model', wizard=cls.__name__))
 
     @classmethod
     def delete(cls, session_id):
@@ -170,7 +164,22 @@ class WizardGuard:
     @classmethod
     def execute(cls, session_id, data, state_name):
         cls._check_session(session_id)
+        cls._check_model()
         return super().execute(session_id, cls._of_views(data), state_name)
+
+    @classmethod
+    def _check_model(cls):
+        "Refuse one of ours without the records that its action is for"
+        transaction = Transaction()
+        if (not cls.__name__.startswith(OURS)
+                or transaction.user == 0
+                or transaction.context.get('active_model')):
+            return
+        ActionWizard = Pool().get('ir.action.wizard')
+        with check_access():
+            if ActionWizard.get_models(cls.__name__):
+                raise AccessError(gettext(
+                        'clinic_rme.msg_wizard_model', wizard=cls.__name__))
 
     @classmethod
     def _check_session(cls, session_id):

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, fields
+from trytond.model.exceptions import DigitsValidationError
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Bool, Eval, If
 
@@ -33,10 +34,43 @@ PERIODS = {
     1: 'clinic_rme.msg_signa_frequency',
     7: 'clinic_rme.msg_signa_week',
     }
+DECIMALS = 3
 _compounded = Eval('kind') == 'compounded'
 
 
-class PrescriptionItem(AllergyCheckMixin, ModelSQL, ModelView):
+class _DosedMixin(AllergyCheckMixin):
+    """What is measured out.
+
+    The number of decimals of its fields is left open, as clients would fill
+    them up: 15 tablets would be shown as "15,000".
+    """
+    __slots__ = ()
+
+    @classmethod
+    def validate_fields(cls, records, field_names):
+        super().validate_fields(records, field_names)
+        cls.check_decimals(records, field_names)
+
+    @classmethod
+    def check_decimals(cls, records, field_names=None):
+        "Raise DigitsValidationError for more than three decimals"
+        names = {
+            name for name, field in cls._fields.items()
+            if field._type == 'numeric' and not hasattr(field, 'getter')}
+        if field_names:
+            names &= field_names
+        for record in records:
+            for name in names:
+                value = getattr(record, name)
+                if value is not None and (
+                        value.as_tuple().exponent < -DECIMALS):
+                    raise DigitsValidationError(gettext(
+                            'clinic_rme.msg_prescription_decimals',
+                            decimals=DECIMALS,
+                            **cls.__names__(name, record)))
+
+
+class PrescriptionItem(_DosedMixin, ModelSQL, ModelView):
     __name__ = 'clinic.prescription.item'
 
     kind = fields.Selection([
@@ -77,7 +111,7 @@ class PrescriptionItem(AllergyCheckMixin, ModelSQL, ModelView):
         fields.Char("Name"), 'get_name', searcher='search_rec_name')
 
     dose = fields.Numeric(
-        "Dose", digits=(7, 3), required=True,
+        "Dose", digits=(7, None), required=True,
         domain=[('dose', '>', 0)], states=part_states)
     dose_unit = fields.Selection(
         UNITS, "Dose Unit", required=True, sort=False, states=part_states)
@@ -115,7 +149,7 @@ class PrescriptionItem(AllergyCheckMixin, ModelSQL, ModelView):
         states=part_states)
     signa = fields.Function(fields.Char("Signa"), 'on_change_with_signa')
     quantity = fields.Numeric(
-        "Quantity", digits=(7, 3), required=True,
+        "Quantity", digits=(7, None), required=True,
         domain=[('quantity', '>', 0)], states=part_states)
     quantity_unit = fields.Selection(
         UNITS, "Quantity Unit", required=True, sort=False,
@@ -287,7 +321,7 @@ class PrescriptionItem(AllergyCheckMixin, ModelSQL, ModelView):
         return values
 
 
-class PrescriptionComponent(AllergyCheckMixin, ModelSQL, ModelView):
+class PrescriptionComponent(_DosedMixin, ModelSQL, ModelView):
     """One ingredient of a compounded item.
 
     It has the visit of its item, so that it closes and is sealed with it.
@@ -304,7 +338,7 @@ class PrescriptionComponent(AllergyCheckMixin, ModelSQL, ModelView):
         'clinic.medicine', "Medicine", required=True, ondelete='RESTRICT',
         states=part_states)
     amount = fields.Numeric(
-        "Amount", digits=(7, 3), required=True,
+        "Amount", digits=(7, None), required=True,
         domain=[('amount', '>', 0)], states=part_states)
     amount_unit = fields.Selection(
         UNITS, "Amount Unit", required=True, sort=False, states=part_states)

@@ -31,6 +31,19 @@ class EntryGuardTestCase(RemoteTestCase):
             "Acute upper respiratory infection",
             self.letter('doctor')['diagnosis'])
 
+    def test_one_field_as_the_web_client_asks(self):
+        config = self.user('doctor').config
+        Letter = config.pool.get(LETTER)
+        rpc = Letter.__rpc__['on_change_with_patient']
+        with Transaction().start(
+                DB_NAME, config.user, context=config.context, readonly=True):
+            args, kwargs, context, _ = rpc.convert(
+                Letter, {'encounter': self.visit}, dict(config.context))
+            method = rpc.decorate(Letter.on_change_with_patient)
+            with Transaction().set_context(context):
+                changed = rpc.result(method(*args, **kwargs))
+        self.assertEqual(changed['patient'], self.patient)
+
     def test_who_may_not_enter(self):
         for login in ['nobody', 'registration', 'cashier', 'pharmacist']:
             with self.subTest(login=login), self.assertRaises(AccessError):
@@ -181,8 +194,19 @@ class WizardGuardTestCase(RemoteTestCase):
     def test_without_record(self):
         for name in ['clinic.encounter.amend', 'clinic.patient.export']:
             proxy, context = self.wizard('doctor', name)
+            # Clients name the records only when they run the wizard
+            session, state, _ = proxy.create(context)
             with self.subTest(name=name), self.assertRaises(AccessError):
-                proxy.create(context)
+                proxy.execute(session, {}, state, context)
+
+    def test_as_a_client_runs_it(self):
+        visit = self.create_visit('finished')
+        proxy, context = self.wizard('doctor', 'clinic.encounter.amend')
+        session, state, _ = proxy.create(context)
+        shown = proxy.execute(session, {}, state, {
+                **context, 'active_model': MODEL, 'active_id': visit,
+                'active_ids': [visit]})
+        self.assertIn('view', shown)
 
 
 class EmailTestCase(RemoteTestCase):

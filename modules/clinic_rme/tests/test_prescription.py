@@ -8,8 +8,8 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 from trytond.model.exceptions import (
-    AccessError, DomainValidationError, RequiredValidationError,
-    ValidationError)
+    AccessError, DigitsValidationError, DomainValidationError,
+    RequiredValidationError, ValidationError)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import DB_NAME
 from trytond.transaction import Transaction
@@ -345,6 +345,18 @@ class ItemTestCase(PrescriptionTestCase):
                     self.prescribe(**{
                             'quantity': Decimal(1),
                             'quantity_unit': 'tablet', **values})
+
+    def test_decimals(self):
+        for name in ['dose', 'quantity']:
+            with self.subTest(name):
+                with self.assertRaisesRegex(
+                        DigitsValidationError, "at most 3 decimals"):
+                    self.prescribe(**{
+                            'quantity': Decimal(1), 'quantity_unit': 'tablet',
+                            name: Decimal('0.3333')})
+        self.assertTrue(self.prescribe(
+                dose=Decimal('0.125'), quantity=Decimal('0.5'),
+                quantity_unit='tablet'))
 
     def test_required(self):
         for name in ['medicine', 'dose', 'dose_unit', 'route', 'frequency']:
