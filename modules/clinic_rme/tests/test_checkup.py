@@ -11,7 +11,7 @@ from trytond.modules.clinic_rme.checkup import bmi_class
 from trytond.modules.clinic_rme.exceptions import (
     CheckupError, EncounterPartError)
 
-from .tools import RemoteTestCase, ago
+from .tools import UNEXAMINED, RemoteTestCase, ago
 
 CHECKUP = 'clinic.checkup'
 
@@ -150,7 +150,7 @@ class CheckupTestCase(RemoteTestCase):
             self.fill()
 
     def test_examination_is_there(self):
-        empty = self.begin(examinations=None, tooth_findings=None)
+        empty = self.begin(**UNEXAMINED)
         with self.database() as pool:
             Encounter = pool.get('clinic.encounter')
             self.assertFalse(Encounter(empty).holds_examination())

@@ -8,14 +8,13 @@ from trytond.pool import Pool
 from trytond.tests.test_tryton import DB_NAME
 from trytond.transaction import Transaction
 
-from .tools import RemoteTestCase
+from .tools import UNEXAMINED, RemoteTestCase
 
 MODEL = 'clinic.encounter'
 RULE = 'clinic.completion.rule'
 NOTHING = {
     'practitioner': None, 'room': None, 'chief_complaint': None,
-    'vital_signs': None, 'examinations': None, 'diagnoses': None,
-    'tooth_findings': None, 'checkups': None}
+    'diagnoses': None, **UNEXAMINED}
 # What fulfils each requirement of a branch
 FULFILLED = {
     'nik': {},
@@ -83,8 +82,7 @@ class CompletionTestCase(RemoteTestCase):
                     "Complaint is not recorded "
                     "(Examination: Chief Complaint)"),
                 ({'chief_complaint': " \n"}, "Complaint is not recorded"),
-                ({'vital_signs': None, 'examinations': None,
-                        'tooth_findings': None, 'checkups': None},
+                (UNEXAMINED,
                     "No vital signs or findings yet "
                     "(Examination: Vital Signs)"),
                 ({'diagnoses': None},
@@ -114,8 +112,7 @@ class CompletionTestCase(RemoteTestCase):
                 {'chief_complaint': None, 'present_illness': "Batuk"},
                 {'vital_signs': None},
                 {'examinations': None},
-                {'vital_signs': None, 'examinations': None,
-                    'objective': "Faring merah"},
+                {**UNEXAMINED, 'objective': "Faring merah"},
                 ]:
             with self.subTest(values=values):
                 self.assertEqual(

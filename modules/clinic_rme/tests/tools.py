@@ -67,6 +67,10 @@ PARTS = {
     'clinic.order': 'orders',
     }
 CHILDREN = (*PARTS, 'clinic.prescription.component')
+# The values of a visit in which nobody was examined
+UNEXAMINED = dict.fromkeys([
+        'vital_signs', 'examinations', 'tooth_findings',
+        'dental_examinations', 'checkups', 'obstetric_notes'])
 VISIT_MODELS = (
     'clinic.encounter', 'clinic.encounter.status', *CHILDREN)
 
