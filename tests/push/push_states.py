@@ -281,6 +281,11 @@ class World:
     def _set_back(self, back):
         with self.clinic.transaction(user=0) as transaction:
             cursor = transaction.connection.cursor()
+            # SQLite's transaction begins with the first write: what is read
+            # before may be settled meanwhile
+            table = Pool().get('satusehat.submission').__table__()
+            cursor.execute(*table.update(
+                    [table.state], [table.state], where=table.id < 0))
             for model, names in CLOCKED:
                 _move(cursor, Pool().get(model), names, back)
 
