@@ -23,7 +23,16 @@ from trytond.transaction import (
     Transaction, check_access, without_check_access)
 from trytond.wizard import StateView
 
-OURS = ('clinic.', 'satusehat.')
+_prefixes = {'clinic.'}
+
+
+def guard_names(prefix):
+    "Guard models and wizards whose names begin with the prefix, too"
+    _prefixes.add(prefix)
+
+
+def _is_ours(name):
+    return name.startswith(tuple(_prefixes))
 
 
 def check_entry(record):
@@ -51,7 +60,7 @@ def _is_checked(record):
     return (
         transaction.user != 0
         and transaction.check_access
-        and record.__name__.startswith(OURS))
+        and _is_ours(record.__name__))
 
 
 def _collect(record, ids, seen):
@@ -63,7 +72,7 @@ def _collect(record, ids, seen):
     if id(record) in seen:
         return
     seen.add(id(record))
-    if isinstance(record, ModelStorage) and record.__name__.startswith(OURS):
+    if isinstance(record, ModelStorage) and _is_ours(record.__name__):
         if record.id is not None and record.id >= 0:
             ids.setdefault(record.__name__, set()).add(record.id)
     if not record._values:
@@ -109,7 +118,7 @@ class EntryGuard:
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        if cls.__name__.startswith(OURS):
+        if _is_ours(cls.__name__):
             cls.__rpc__ = {
                 name: _guarded(rpc) if _serves_one_field(name) else rpc
                 for name, rpc in cls.__rpc__.items()}
@@ -150,7 +159,7 @@ class WizardGuard:
 
     @classmethod
     def check_access(cls):
-        if not cls.__name__.startswith(OURS):
+        if not _is_ours(cls.__name__):
             super().check_access()
             return
         with Transaction().set_context(action_id=None):
@@ -171,7 +180,7 @@ class WizardGuard:
     def _check_model(cls):
         "Refuse one of ours without the records that its action is for"
         transaction = Transaction()
-        if (not cls.__name__.startswith(OURS)
+        if (not _is_ours(cls.__name__)
                 or transaction.user == 0
                 or transaction.context.get('active_model')):
             return

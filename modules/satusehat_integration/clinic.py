@@ -9,9 +9,13 @@ from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval, If
 from trytond.transaction import check_access, without_check_access
 
+from trytond.modules.clinic_rme.guard import guard_names
+
 from .explanation import explain, history
 from .identity import ResourceIdMixin
 from .submission import STATES
+
+guard_names('satusehat.')
 
 
 class Encounter(ResourceIdMixin, metaclass=PoolMeta):
