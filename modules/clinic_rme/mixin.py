@@ -78,6 +78,11 @@ def stored_fields(Model):
         and field._type not in {'one2many', 'one2one'}} - _LOG
 
 
+def _present():
+    return dt.datetime.now(dt.timezone.utc).replace(
+        microsecond=0, tzinfo=None)
+
+
 def current_employee(company=None):
     "Return the id of the current user's employee (of the branch), if any"
     return Pool().get('res.user').acting_employee(company)
@@ -137,6 +142,13 @@ class EncounterPartMixin(UidMixin, BranchMixin):
         return values
 
     @classmethod
+    def copy(cls, records, default=None):
+        default = default.copy() if default is not None else {}
+        if 'recorded_at' in cls._fields:
+            default.setdefault('recorded_at', _present())
+        return super().copy(records, default=default)
+
+    @classmethod
     def fields_sealed(cls):
         """Return the names of the fields that the visit's seal covers.
 
@@ -177,13 +189,12 @@ class EncounterPartMixin(UidMixin, BranchMixin):
     def _check_recorded(cls, records):
         """Refuse a moment at which the entry can not have been recorded.
 
-        Clients send the one at which they proposed it; the visit may have
-        been in the same form, not saved yet.
+        Clients send the one at which they proposed it.
         """
-        present = dt.datetime.now(dt.timezone.utc).replace(tzinfo=None)
+        present = _present()
         for record in records:
-            earliest = record.encounter.create_date - LONGEST_ENTRY
-            if not earliest <= record.recorded_at <= present:
+            age = present - record.recorded_at
+            if not dt.timedelta() <= age <= LONGEST_ENTRY:
                 raise EncounterAccessError(gettext(
                         'clinic_rme.msg_encounter_part_recorded_at',
                         encounter=record.encounter.rec_name))
