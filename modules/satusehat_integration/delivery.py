@@ -1,7 +1,7 @@
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 """One submission on its way: what it needs before it leaves, and what became
-of it.  Nothing in here writes the outbox."""
+of it."""
 
 import datetime as dt
 import json
@@ -15,6 +15,7 @@ from trytond import backend
 
 from . import revision, singly
 from .channel import Channel
+from .committed import committed
 from .fhir.answer import entry_ids, search_ids
 from .fhir.bundle import Entry, build, to_bytes
 from .fhir.errors import AnswerMismatch, MappingError
@@ -25,6 +26,7 @@ from .platform import answer as outcomes
 from .platform import settings
 from .verdict import RELEASED, THROTTLE_PAUSE, Halt, Verdict, of_write
 from .visit import thaw
+from .walk import keep_bundle
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +55,7 @@ class Job:
     is_damaged: bool = False
     snapshot: dict | None = None
     body: bytes | None = None
+    is_frozen: bool = False
     entries: list = field(default_factory=list)
     channel: Channel | None = None
     lookup: Lookup | None = None
@@ -118,6 +121,7 @@ def job_of(row, now, deadline):
         if row.bundle:
             job.body = thaw(row.bundle, row.bundle_hash)
             job.entries = [Entry(**e) for e in json.loads(row.bundle_index)]
+            job.is_frozen = True
     except (ValueError, TypeError):
         job.is_damaged = True
     return job
@@ -160,6 +164,8 @@ def scout(job):
                 job.snapshot, job.patient, job.log))
     if job.has_looked:
         return None
+    if job.begun and not job.is_frozen:
+        committed(keep_bundle, job)
     if job.version > 1 and (verdict := revision.bring(job)):
         return verdict
     if job.singly:

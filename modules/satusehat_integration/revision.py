@@ -13,7 +13,7 @@ from .fhir.bundle import Entry
 from .singly import absent, conclude
 from .verdict import Halt, Verdict
 from .visit import thaw
-from .walk import Walk
+from .walk import Walk, keep_bundle
 
 
 def bring(job):
@@ -43,7 +43,7 @@ def bring(job):
                 step for step in version.retraction(before, known)
                 if step.entry.full_url not in {*refused, *done}))
         return conclude(walk, own)
-    committed(walk.keep_bundle)
+    committed(keep_bundle, job)
     after = version.Version(json.loads(job.body), tuple(job.entries))
     walk.go(lambda known, refused, done: version.next_steps(
             before, after, known, refused, done))

@@ -237,52 +237,29 @@ class Walk:
         if ids and is_id(ids[0]) and sent.get('id', ids[0]) == ids[0]:
             return ids[0]
 
-    @property
-    def _is_held(self):
-        "Whether no other sender has claimed the row since"
-        Submission = Pool().get('satusehat.submission')
-        return Submission(self.job.id).claim == self.job.claim
-
     def _begin(self, step):
         "Write that a request is about to leave; return its exchange"
         pool = Pool()
         Submission = pool.get('satusehat.submission')
         Exchange = pool.get('satusehat.exchange')
         job = self.job
-        if not self._is_held:
+        if not _is_held(job):
             raise Halt(RELEASED)
         now = database_now()
         Submission.write([Submission(job.id)], {
                 'begun': True, 'begun_at': now, 'singly': True,
-                **self._bundle()})
+                **_bundle(job)})
         exchange, = Exchange.create([{
                     **job.channel.opening(step.path, now, step.method),
                     'submission': job.id,
                     }])
         return exchange.id
 
-    def keep_bundle(self):
-        "Freeze the Bundle of what may turn out to need no write"
-        Submission = Pool().get('satusehat.submission')
-        if self._is_held and (values := self._bundle()):
-            Submission.write([Submission(self.job.id)], values)
-
-    def _bundle(self):
-        job = self.job
-        if not job.body:
-            return {}
-        bundle, digest = freeze(job.body)
-        return {
-            'bundle': bundle,
-            'bundle_hash': digest,
-            'bundle_index': json.dumps([asdict(e) for e in job.entries]),
-            }
-
     def _end(self, exchange, step, answer, id_):
         "Write what the answer tells"
         Submission = Pool().get('satusehat.submission')
         close(exchange, answer)
-        if not self._is_held:
+        if not _is_held(self.job):
             return
         if id_:
             self._adopt([step.entry], {step.entry.full_url: id_})
@@ -300,6 +277,30 @@ class Walk:
                     for entry in entries])
         except ResourceIdConflict:
             raise Halt(Verdict('needs_admin', 'id_conflict')) from None
+
+
+def keep_bundle(job):
+    "Freeze the Bundle of what may turn out to need no write"
+    Submission = Pool().get('satusehat.submission')
+    if _is_held(job) and (values := _bundle(job)):
+        Submission.write([Submission(job.id)], values)
+
+
+def _is_held(job):
+    "Whether no other sender has claimed the row since"
+    Submission = Pool().get('satusehat.submission')
+    return Submission(job.id).claim == job.claim
+
+
+def _bundle(job):
+    if not job.body:
+        return {}
+    bundle, digest = freeze(job.body)
+    return {
+        'bundle': bundle,
+        'bundle_hash': digest,
+        'bundle_index': json.dumps([asdict(e) for e in job.entries]),
+        }
 
 
 def row_of(job, entry, resource_id):

@@ -14,10 +14,15 @@ from gateway import FHIR, cut, stored_cut, unauthorized
 from push_items import (
     UNKNOWN_CODE, Crash, assert_traced, assert_whole, crash_at, drain, held,
     row, singly, visit_with, writes)
+from trytond.modules.satusehat_integration import settlement
 from trytond.pool import Pool
 
 PROCESS = Path(__file__).with_name('push_process.py')
 ITEMS = [('POST', 'Condition')] + [('POST', 'Observation')] * 4
+
+
+def die(*args):
+    raise Crash
 
 
 def in_indonesian(clinic):
@@ -319,3 +324,23 @@ def test_a_sender_killed_after_an_entry_was_stored_is_made_up_for(
     assert_whole(clinic, emulator, visit)
     assert_traced(clinic, gateway)
     assert writes(gateway).count(('POST', type_)) == 1
+
+
+@pytest.mark.fault(5, 51)
+def test_what_is_found_whole_when_it_is_sent_again_keeps_its_bytes(
+        clinic, emulator, monkeypatch):
+    "It was parked before it was known that the platform held all of it."
+    visit = clinic.visit()
+    clinic.write('satusehat.submission', [], {'singly': True})
+    with monkeypatch.context() as patch:
+        patch.setattr(settlement, 'settle', die)
+        with pytest.raises(Crash):
+            clinic.push()
+    clinic.write('satusehat.submission', [], {
+            'state': 'needs_admin', 'reason': 'poison', 'lease_until': None})
+    clinic.resend(visit)
+    clinic.push()
+    assert row(clinic, visit)['state'] == 'sent'
+    bundle, _ = clinic.bundle(visit)
+    assert len(bundle['entry']) == 6
+    assert_whole(clinic, emulator, visit)
