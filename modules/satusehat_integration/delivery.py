@@ -62,7 +62,7 @@ class Job:
     token: str | None = None
     stale_token: str | None = None
     exchange: int | None = None
-    closings: list = field(default_factory=list)
+    is_renewed: bool = False
     has_looked: bool = False
     begun_before: tuple | None = None
     log: list = field(default_factory=list)
@@ -253,7 +253,7 @@ def judge(job, answer):
     None asks to send it once more with a new token: the gateway turned the
     request away before the platform saw it.
     """
-    if answer.outcome == outcomes.UNAUTHORIZED and not job.closings:
+    if answer.outcome == outcomes.UNAUTHORIZED and not job.is_renewed:
         return None
     if answer.outcome != outcomes.OK:
         if answer.outcome == outcomes.THROTTLED:

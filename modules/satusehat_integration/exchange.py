@@ -97,16 +97,10 @@ def closing(answer):
         }
 
 
-def close(exchange, answer, unknown=False):
-    """Write to the row with the id what the Answer to its write tells.
-
-    unknown says that it does not tell whether the write was stored.
-    """
+def close(exchange, answer):
+    "Write to the row with the id what the Answer to its write tells"
     Exchange = Pool().get('satusehat.exchange')
-    values = closing_write(answer)
-    if unknown:
-        values['outcome'] = 'unknown'
-    Exchange.write([Exchange(exchange)], values)
+    Exchange.write([Exchange(exchange)], closing_write(answer))
 
 
 def closing_write(answer):

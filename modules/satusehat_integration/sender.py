@@ -22,6 +22,7 @@ from .channel import TURNS, Channel
 from .committed import committed, working_for
 from .delivery import (
     build_bundle, guarded, is_ready, job_of, judge, scout, send, unforeseen)
+from .exchange import close
 from .gate import HOST, database_now
 from .lookup import Lookup, needed
 from .platform import settings
@@ -308,9 +309,10 @@ class Sender:
         self._settle(results)
 
     def _send_again(self, job, answer):
-        "Send once more, with a new token"
-        job.closings.append((job.exchange, answer))
+        "Send once more, with a new token; whoever goes on knows why"
+        committed(close, job.exchange, answer)
         job.exchange, job.stale_token = None, job.token
+        job.is_renewed = True
         self._ready.appendleft(job)
 
     def _settle(self, results):

@@ -136,13 +136,11 @@ def _write_exchanges(results):
     to_write = []
     not_sent = []
     for result in results:
-        closings = list(result.job.closings)
+        exchange = Exchange(result.job.exchange)
         if result.answer is not None:
-            closings.append((result.job.exchange, result.answer))
+            to_write.append((exchange, closing_write(result.answer)))
         elif result.verdict.state == 'released' and result.job.exchange:
-            not_sent.append(Exchange(result.job.exchange))
-        for exchange, answer in closings:
-            to_write.append((Exchange(exchange), closing_write(answer)))
+            not_sent.append(exchange)
     rows.update(to_write)
     if not_sent:
         Exchange.delete(not_sent)

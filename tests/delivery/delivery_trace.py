@@ -105,8 +105,7 @@ def hasty(case):
     """Yield (where, what is wrong) for visits sent again too early.
 
     While it is not known whether the platform stored a Bundle, no other
-    leaves for the visit before the grace time is over.  Rows that a killed
-    sender left open may be those of a refused token, tried again at once.
+    leaves for the visit before the grace time is over.
     """
     if case.grace is None:
         return
@@ -119,7 +118,7 @@ def hasty(case):
             yield f'satusehat.submission,{row.submission}', (
                 f"left again at {row.started_at}, "
                 f"unknown since {before}")
-        if row.outcome == 'unknown' and row.duration is not None:
+        if row.outcome == 'unknown':
             unknown[row.submission] = row.started_at
 
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from gateway import FHIR
+from gateway import FHIR, TOKEN, unauthorized
 from trytond import backend
 from trytond.transaction import Transaction
 
@@ -128,6 +128,26 @@ def test_sender_killed_while_it_registers_is_made_up_for(
     drain(clinic)
     assert_each_visit_once(clinic, emulator, [visit])
     assert len(gateway.requests('POST', f'{FHIR}/Organization')) == 1
+
+
+@pytest.mark.fault(37)
+def test_sender_killed_after_a_refused_token_has_written_it_down(
+        clinic, gateway, emulator, start):
+    first = clinic.visit()
+    clinic.push()
+    visit = clinic.visit()
+    process = start()
+
+    def kill(exchange):
+        process.kill()
+        exchange.cut()
+    gateway.once('POST', FHIR, unauthorized)
+    gateway.once('POST', TOKEN, kill)
+    assert process.go().end() == -signal.SIGKILL
+    assert clinic.exchanges(path=FHIR)[1:] == [
+        ('POST', FHIR, 401, 'unauthorized')]
+    drain(clinic)
+    assert_each_visit_once(clinic, emulator, [first, visit])
 
 
 def test_sender_killed_while_it_fetches_a_token_is_made_up_for(
