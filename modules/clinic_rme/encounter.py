@@ -477,12 +477,32 @@ class EncounterStatus(BranchMixin, ModelSQL, ModelView):
     status = fields.Selection(
         STATES, "Status", required=True, readonly=True, sort=False)
     start = fields.DateTime("Start", required=True, readonly=True)
-    end = fields.DateTime("End", readonly=True)
+    end = fields.Function(fields.DateTime("End"), 'get_end')
 
     @classmethod
     def __setup__(cls):
         super().__setup__()
         cls._order = [('encounter', 'ASC'), ('start', 'ASC'), ('id', 'ASC')]
+
+    @classmethod
+    def __register__(cls, module):
+        super().__register__(module)
+        cls.__table_handler__(module).drop_column('end')
+
+    @classmethod
+    def get_end(cls, rows, name):
+        """Return when the next status of the visit started.
+
+        No gap, no overlap: only the last one has no end, unless nothing
+        comes after it.
+        """
+        following, ends = {}, {}
+        for row in reversed(cls.search([
+                    ('encounter', 'in', {r.encounter.id for r in rows})])):
+            last = row.start if row.status in CLOSED else None
+            ends[row.id] = following.get(row.encounter, last)
+            following[row.encounter] = row.start
+        return {row.id: ends.get(row.id) for row in rows}
 
     @classmethod
     def check_modification(cls, mode, rows, values=None, external=False):
@@ -493,30 +513,30 @@ class EncounterStatus(BranchMixin, ModelSQL, ModelView):
 
     @classmethod
     def follow(cls, encounters):
-        """Make the rows of the encounters what their times say.
-
-        Each status ends when the next one starts: no gap, no overlap.
-        """
+        "Make the rows of the encounters what their times say"
+        if not encounters:
+            return
         rows = {}
         for row in cls.search([
                     ('encounter', 'in', [e.id for e in encounters])]):
             rows[row.encounter, row.status] = row
         to_save = []
         for encounter in encounters:
-            for status, start, end in _periods(encounter):
+            for status, start in _starts(encounter):
                 row = rows.pop((encounter, status), None)
                 if row is None:
                     row = cls(encounter=encounter, status=status)
-                elif (row.start, row.end) == (start, end):
+                elif row.start == start:
                     continue
-                row.start, row.end = start, end
+                row.start = start
                 to_save.append(row)
         if rows:
             cls.delete(list(rows.values()))
         cls.save(to_save)
 
 
-def _periods(encounter):
+def _starts(encounter):
+    "Return the (status, time) of the course of the visit, in its order"
     starts = {s: getattr(encounter, n) for s, n in PASSED.items()}
     if encounter.state == 'cancelled':
         starts = {
@@ -531,9 +551,4 @@ def _periods(encounter):
         starts = {s: starts[s] for s in reached}
     else:
         starts = {}
-    starts = [(status, time) for status, time in starts.items() if time]
-    ends = [time for _, time in starts[1:]] + [None]
-    for (status, start), end in zip(starts, ends, strict=False):
-        if status in CLOSED:
-            end = start
-        yield status, start, end
+    return [(status, time) for status, time in starts.items() if time]
