@@ -18,7 +18,8 @@ import delivery_facts
 import delivery_records
 import delivery_trace
 
-FINAL = {'sent', 'needs_data', 'needs_admin', 'stopped'}
+PARKED = {'needs_data', 'needs_admin'}
+FINAL = {'sent', 'stopped'} | PARKED
 UNFINISHED = {'planned', 'arrived', 'in_progress', 'cancelled'}
 SYSTEM = re.compile(r'http://sys-ids\.kemkes\.go\.id/[a-z-]+/(.+)')
 
@@ -71,13 +72,21 @@ class Case:
 
     @cached_property
     def awaited(self):
-        "The submissions that should have come to an end by now"
+        """The submissions that should have come to an end by now.
+
+        A version behind one that waits for people waits with it.
+        """
         if not self.over:
             return []
+        parked = defaultdict(list)
+        for row in self.records.submissions:
+            if row.state in PARKED:
+                parked[row.encounter].append(row.version)
         return [
             s for s in self.records.submissions
             if s.environment == self.records.environment
-            and s.company not in self.excused]
+            and s.company not in self.excused
+            and s.version <= min(parked[s.encounter], default=s.version)]
 
     @cached_property
     def held(self):

@@ -94,6 +94,20 @@ def test_submission_that_never_ends_is_a_loss(
     assert 'I1' not in broken(excused=frozenset([company]))
 
 
+def test_version_behind_one_that_waits_for_people_waits_with_it(
+        clinic, broken, sql):
+    visit = clinic.visits[0]
+    sql('satusehat.submission', {'encounter': visit}, state='needs_admin')
+    with clinic.transaction(user=0):
+        pool = Pool()
+        pool.get('satusehat.submission').enqueue(
+            pool.get('clinic.encounter').browse([visit]))
+    assert 'I1' not in broken()
+    sql('satusehat.submission', {
+            'encounter': visit, 'version': 1}, state='stopped')
+    assert 'is still pending' in broken()['I1'][0]
+
+
 def test_missing_version_is_a_loss(clinic, broken, sql):
     sql('satusehat.submission', {'encounter': clinic.visits[0]}, version=2)
     assert 'has the versions [2]' in broken()['I1'][0]
