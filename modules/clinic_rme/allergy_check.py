@@ -19,9 +19,8 @@ from trytond.model import fields
 from trytond.pyson import Bool, Eval
 from trytond.transaction import without_check_access
 
-from .encounter import now
 from .exceptions import PrescriptionAllergyError
-from .mixin import EncounterPartMixin, part_states
+from .mixin import EncounterPartMixin, now, part_states
 from .search import normalised
 from .terminology import data_rows
 

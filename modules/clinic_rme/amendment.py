@@ -13,10 +13,9 @@ from trytond.transaction import Transaction, without_check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from .content import canonical, contents
-from .encounter import now
 from .exceptions import AmendmentAccessError, AmendmentError
 from .mixin import (
-    BranchMixin, UidMixin, current_employee, hold_encounters,
+    BranchMixin, UidMixin, current_employee, hold_encounters, now,
     signing_employee, stored_fields)
 from .rendering import render, render_changes
 

@@ -19,9 +19,8 @@ from trytond.transaction import Transaction
 
 from .company import PRACTITIONERS
 from .contact import RELATIONSHIPS
-from .encounter import now
 from .exceptions import ConsentAccessError, ConsentValidationError
-from .mixin import BranchMixin, UidMixin
+from .mixin import BranchMixin, UidMixin, now
 from .report import ClinicReport
 
 KINDS = [

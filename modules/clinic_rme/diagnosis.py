@@ -10,9 +10,8 @@ from trytond.model import Index, ModelSQL, ModelView, fields
 from trytond.pool import Pool
 from trytond.transaction import without_check_access
 
-from .encounter import now
 from .exceptions import DiagnosisRankError
-from .mixin import EncounterPartMixin, part_states
+from .mixin import EncounterPartMixin, now, part_states
 
 
 class Diagnosis(EncounterPartMixin, ModelSQL, ModelView):

@@ -1,7 +1,6 @@
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
-import datetime as dt
 from collections import defaultdict
 from itertools import chain, pairwise
 
@@ -18,7 +17,7 @@ from .company import PRACTITIONERS
 from .completion import CompletionMixin
 from .examination import ExaminationMixin
 from .exceptions import EncounterAccessError, EncounterTimeError
-from .mixin import BranchMixin, UidMixin, signing_employee
+from .mixin import BranchMixin, UidMixin, now, signing_employee
 from .note import NoteMixin
 from .party import SEXES
 from .patient import PAYERS, age_text
@@ -53,12 +52,6 @@ FIXED = GIVEN | {'company', 'state', 'status_history'}
 _closed = {
     'readonly': Eval('state').in_(CLOSED) & ~Eval('correction_open', False),
     }
-
-
-def now():
-    "Return the current time, UTC, in whole seconds"
-    return dt.datetime.now(dt.timezone.utc).replace(
-        microsecond=0, tzinfo=None)
 
 
 class Encounter(

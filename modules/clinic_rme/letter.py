@@ -16,10 +16,9 @@ from trytond.tools import timezone
 from trytond.transaction import Transaction
 
 from .company import PRACTITIONERS
-from .encounter import now
 from .exceptions import LetterAccessError, LetterValidationError
 from .letter_proposal import LetterProposalMixin
-from .mixin import BranchMixin, UidMixin
+from .mixin import BranchMixin, UidMixin, now, signing_employee
 from .report import ClinicReport
 
 KINDS = [
@@ -370,14 +369,13 @@ class Letter(
 
         Raises LetterValidationError without a reason.
         """
-        User = Pool().get('res.user')
         for letter in letters:
             if not (letter.void_reason or '').strip():
                 raise LetterValidationError(gettext(
                         'clinic_rme.msg_letter_void_reason',
                         letter=letter.rec_name))
             letter.voided_at = now()
-            letter.voided_by = User.signing_employee(letter.company)
+            letter.voided_by = signing_employee(letter.company)
         cls.save(letters)
 
 

@@ -13,7 +13,6 @@ from trytond.transaction import Transaction
 
 from .exceptions import EncounterAccessError, EncounterPartError
 
-
 # A form is not open for longer before what is in it is saved
 LONGEST_ENTRY = dt.timedelta(days=1)
 
@@ -78,7 +77,8 @@ def stored_fields(Model):
         and field._type not in {'one2many', 'one2one'}} - _LOG
 
 
-def _present():
+def now():
+    "Return the current time, UTC, in whole seconds"
     return dt.datetime.now(dt.timezone.utc).replace(
         microsecond=0, tzinfo=None)
 
@@ -145,7 +145,7 @@ class EncounterPartMixin(UidMixin, BranchMixin):
     def copy(cls, records, default=None):
         default = default.copy() if default is not None else {}
         if 'recorded_at' in cls._fields:
-            default.setdefault('recorded_at', _present())
+            default.setdefault('recorded_at', now())
         return super().copy(records, default=default)
 
     @classmethod
@@ -184,14 +184,13 @@ class EncounterPartMixin(UidMixin, BranchMixin):
                         'clinic_rme.msg_encounter_closed',
                         encounter=record.encounter.rec_name))
 
-
     @classmethod
     def _check_recorded(cls, records):
         """Refuse a moment at which the entry can not have been recorded.
 
         Clients send the one at which they proposed it.
         """
-        present = _present()
+        present = now()
         for record in records:
             age = present - record.recorded_at
             if not dt.timedelta() <= age <= LONGEST_ENTRY:

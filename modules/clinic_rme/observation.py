@@ -13,9 +13,9 @@ from trytond.pool import Pool
 from trytond.tools import timezone
 from trytond.transaction import Transaction
 
-from .encounter import ANNULLED, now
+from .encounter import ANNULLED
 from .exceptions import VitalSignsValidationError
-from .mixin import EncounterPartMixin, part_states
+from .mixin import EncounterPartMixin, now, part_states
 
 # What a living person can have, not what is normal
 RANGES = {

@@ -14,10 +14,9 @@ from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval, If
 
 from .company import PRACTITIONERS
-from .encounter import now
 from .exceptions import OrderError
 from .investigation import KINDS
-from .mixin import EncounterPartMixin, part_states
+from .mixin import EncounterPartMixin, now, part_states
 from .order_course import OPEN, CourseMixin
 
 

@@ -15,8 +15,9 @@ from trytond.pyson import Eval, If
 from trytond.transaction import Transaction, without_check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
-from .encounter import ANNULLED, now
+from .encounter import ANNULLED
 from .exceptions import OrderAccessError, OrderError
+from .mixin import now, signing_employee
 
 STATES = [
     ('ordered', "Ordered"),
@@ -240,7 +241,6 @@ class CourseMixin:
         reason = (reason or '').strip()
         if not reason:
             raise OrderError(gettext('clinic_rme.msg_order_cancel_reason'))
-        User = Pool().get('res.user')
         cls.hold(orders)
         changes = []
         for order in orders:
@@ -252,7 +252,7 @@ class CourseMixin:
             changes.extend([[order], {
                         'state': 'cancelled',
                         'cancel_reason': reason,
-                        'cancelled_by': User.signing_employee(
+                        'cancelled_by': signing_employee(
                             order.encounter.company),
                         'cancelled_at': now(),
                         }])

@@ -1,8 +1,6 @@
 # This file is part of Klinik RME.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
-import datetime as dt
-
 from dateutil.relativedelta import relativedelta
 from sql import Null
 from sql.operators import Equal
@@ -17,6 +15,7 @@ from trytond.transaction import (
 
 from .exceptions import AllergyStatusError, PatientAccessError
 from .merge import MergeMixin
+from .mixin import now
 from .party import SEXES
 
 # KMK HK.01.07/MENKES/1423/2022, outpatient, means of payment
@@ -32,7 +31,6 @@ ALLERGY_STATUSES = [
     ('none_known', "No Known Allergy"),
     ('listed', "Has Allergies"),
     ]
-
 
 
 class Patient(MergeMixin, DeactivableMixin, ModelSQL, ModelView):
@@ -399,8 +397,7 @@ class Allergy(ModelSQL, ModelView):
         if mode == 'create':
             employee = User(Transaction().user).employee
             values['recorded_by'] = employee.id if employee else None
-            values['recorded_at'] = dt.datetime.now(dt.timezone.utc).replace(
-                microsecond=0, tzinfo=None)
+            values['recorded_at'] = now()
         return values
 
     @classmethod

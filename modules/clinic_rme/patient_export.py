@@ -16,9 +16,8 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction, without_check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
-from .encounter import now
 from .exceptions import RecordExportError
-from .mixin import BranchMixin
+from .mixin import BranchMixin, now
 from .patient_record import PatientRecord
 
 

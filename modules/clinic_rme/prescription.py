@@ -16,10 +16,9 @@ from trytond.pyson import Bool, Eval, If
 
 from .allergy_check import AllergyCheckMixin
 from .dosage import FORM_DOSAGE, MEALS, ROUTES, SOLID, UNITS, quantity_of
-from .encounter import now
 from .exceptions import (
     EncounterAccessError, PlanAllergyWarning, PrescriptionAllergyError)
-from .mixin import part_states
+from .mixin import now, part_states
 
 COMPOUND_FORMS = [
     (None, ""),

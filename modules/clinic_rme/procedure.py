@@ -11,9 +11,8 @@ from trytond.model import Index, ModelSQL, ModelView, fields
 from trytond.pool import PoolMeta
 from trytond.pyson import Eval
 
-from .encounter import now
 from .exceptions import ProcedureTimeError
-from .mixin import EncounterPartMixin, part_states
+from .mixin import EncounterPartMixin, now, part_states
 
 
 class Procedure(EncounterPartMixin, ModelSQL, ModelView):

@@ -15,10 +15,10 @@ from trytond.pyson import Eval, If
 from trytond.transaction import Transaction, check_access
 from trytond.wizard import StateAction, Wizard
 
-from .encounter import ANNULLED, now
+from .encounter import ANNULLED
 from .exceptions import ResultAccessError, ResultError
 from .investigation import KINDS
-from .mixin import BranchMixin, UidMixin
+from .mixin import BranchMixin, UidMixin, now, signing_employee
 from .order_course import LEVELS
 from .result_release import GIVEN, ReleaseMixin
 from .result_value import level_of
@@ -186,13 +186,12 @@ class Result(ReleaseMixin, UidMixin, BranchMixin, ModelSQL, ModelView):
         values = super().preprocess_values(mode, values)
         if mode == 'create' and values.get('order'):
             pool = Pool()
-            User = pool.get('res.user')
             order = pool.get('clinic.order')(values['order'])
             company = order.encounter.company
             values.update(
                 dict.fromkeys(GIVEN), company=company.id,
                 state='preliminary', recorded_at=now(),
-                recorded_by=User.signing_employee(company))
+                recorded_by=signing_employee(company))
             if order.performing == 'referred':
                 values.setdefault(
                     'performing_facility', order.performing_facility)

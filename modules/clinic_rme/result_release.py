@@ -15,8 +15,8 @@ from trytond.pyson import Bool, Eval
 from trytond.transaction import without_check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
-from .encounter import now
 from .exceptions import ResultAccessError, ResultError
+from .mixin import now, signing_employee
 
 # Codes of HL7 DiagnosticReport.status
 STATES = [
@@ -143,11 +143,10 @@ class ReleaseMixin:
     @classmethod
     def _sign(cls, results, act, **values):
         "Write who did it and when"
-        User = Pool().get('res.user')
         if results:
             cls.write(*chain.from_iterable(
                     ([result], {
-                        f'{act}_by': User.signing_employee(result.company),
+                        f'{act}_by': signing_employee(result.company),
                         f'{act}_at': now(),
                         **values,
                         })

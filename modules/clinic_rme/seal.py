@@ -19,9 +19,8 @@ from trytond.rpc import RPC
 from trytond.transaction import Transaction, without_check_access
 
 from .content import canonical, contents, digest, manifest
-from .encounter import now
 from .exceptions import SealAccessError
-from .mixin import BranchMixin, signing_employee, stored_fields
+from .mixin import BranchMixin, now, signing_employee, stored_fields
 
 KINDS = [
     ('finished', "Finished"),

@@ -12,10 +12,9 @@ from trytond.pyson import Eval
 from trytond.transaction import Transaction
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
-from .encounter import now
 from .exceptions import SpecimenAccessError, SpecimenError
 from .investigation import SPECIMENS
-from .mixin import BranchMixin, UidMixin
+from .mixin import BranchMixin, UidMixin, now
 from .order_course import OPEN
 
 FASTING = [

@@ -14,7 +14,7 @@ from trytond.pyson import Eval, If
 from trytond.tools import timezone
 
 from .company import TIMEZONES
-from .encounter import now
+from .mixin import now
 
 ARRIVALS = [
     (None, ""),

@@ -94,11 +94,13 @@ def test_each_file_says_what_it_is_about(path):
 def test_visits_are_in_the_order_they_took_place(hour):
     now = dt.datetime(2026, 11, 22, hour, 45, tzinfo=dt.timezone.utc)
     arrivals = [
-        records_.moment(
-            v['arrived'], v['day'],
-            RECORDS.branches[v['branch']]['timezone'], now)
+        (records_.moment(
+                v['arrived'], v['day'],
+                RECORDS.branches[v['branch']]['timezone'], now), v['branch'])
         for v in records_.read(now=now).visits]
-    assert arrivals == sorted(arrivals)
+    moments = [moment for moment, _ in arrivals]
+    assert moments == sorted(moments)
+    assert len(set(arrivals)) == len(arrivals)
 
 
 @each_visit()
