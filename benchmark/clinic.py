@@ -48,13 +48,16 @@ def cursor_class():
 
 @contextmanager
 def statements():
-    "Count what is executed meanwhile: yields a list that holds the number"
+    """Count what is executed meanwhile: yields a list that holds the number.
+
+    The empty query by which the pool sees whether a connection lives is none.
+    """
     counted, Cursor = [0], cursor_class()
     execute = Cursor.execute
 
-    def count(self, *args, **kwargs):
-        counted[0] += 1
-        return execute(self, *args, **kwargs)
+    def count(self, query, *args, **kwargs):
+        counted[0] += bool(query)
+        return execute(self, query, *args, **kwargs)
 
     Cursor.execute = count
     try:
