@@ -158,6 +158,7 @@ def _visit(place, patient, codes, start):
         'started_at': start + 15 * minute,
         'finished_at': start + 40 * minute,
         'chief_complaint': "Demam sejak dua hari",
+        'plan': "Parasetamol bila demam, kontrol bila memburuk",
         'chief_complaint_code': codes['finding'],
         'vital_signs': [('create', [{
                         'measured_at': start + 5 * minute,

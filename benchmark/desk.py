@@ -114,6 +114,7 @@ def visit(places, patient):
         'arrived_at': start,
         'started_at': start + 10 * minute,
         'chief_complaint': "Demam sejak dua hari",
+        'plan': "Parasetamol bila demam, kontrol bila memburuk",
         'vital_signs': [('create', [{
                         'measured_at': start + 5 * minute,
                         'systolic': 120, 'diastolic': 80, 'heart_rate': 82,

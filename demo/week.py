@@ -117,6 +117,7 @@ class Week:
             encounter.tooth_findings.new(**finding)
         if 'pregnancy' in row:
             encounter.obstetric_notes.new(**self._pregnancy(row))
+        encounter.plan = row['plan']
         encounter.discharge_disposition = row['disposition']
         encounter.discharge_note = row.get('disposition_note')
         encounter.finished_at = self._moment(row, 'finished')

@@ -185,26 +185,23 @@ class CompletionMixin:
         Extend it with what is ordered or performed in a visit.
         """
         return [
-            'discharge_disposition', 'plan', 'instruction', 'care_goal',
-            'diet', 'education_topics', 'education_note', 'referral_reason',
-            'follow_up_date', 'follow_up_note']
+            'plan', 'instruction', 'care_goal', 'diet', 'education_topics',
+            'education_note', 'referral_reason', 'follow_up_date',
+            'follow_up_note']
 
     def holds_treatment(self):
         """Whether it is told what was done for the patient.
 
-        How the patient was discharged counts, which every visit tells:
-        "home" is there from the start, so that this holds unless it was
-        emptied.  A visit may end in advice alone, and one that is entered
-        by a program has no plan.  A branch that wants the treatment written
-        or something ordered asks for the check `plan`.
+        Advice alone is enough, and so is another end than going home, which
+        is there from the start: who leaves against advice or is sent
+        elsewhere may have got nothing.
         """
-        return self._holds_any(*self.treatment_fields())
+        return self._holds_any(*self.treatment_fields()) or (
+            self.discharge_disposition not in {None, 'home'})
 
     def holds_plan(self):
-        "Whether a plan of treatment was written or something was ordered"
-        return self._holds_any(*(
-                n for n in self.treatment_fields()
-                if n != 'discharge_disposition'))
+        "Whether a plan of treatment was written"
+        return self._holds_any('plan')
 
     def holds_allergy(self):
         "Whether the patient was asked for allergies"

@@ -220,7 +220,8 @@ class Clinic:
             practitioner=admin.only(
                 'company.employee', ('party.name', '=', STAFF['doctor'][0])),
             arrived_at=now - 60 * MINUTE, started_at=now - 45 * MINUTE,
-            finished_at=now - 20 * MINUTE, chief_complaint="Pilek")
+            finished_at=now - 20 * MINUTE, chief_complaint="Pilek",
+            plan="Istirahat")
         visit.click('arrive')
         visit.vital_signs.new(
             measured_at=now - 50 * MINUTE, systolic=120, diastolic=80)

@@ -97,6 +97,7 @@ def test_doctor_finishes(client, clinic):
     client.answer('.modal-footer button')
     client.add_row('diagnoses')
     client.complete('code', 'nasopharyngitis')
+    client.enter('plan', "Parasetamol bila demam, banyak minum")
     client.picture('44-diagnosis')
     client.press('finish')
     client.answer()

@@ -89,6 +89,7 @@ class ChaosClinic(Clinic):
             'started_at': start + dt.timedelta(minutes=15),
             'finished_at': start + dt.timedelta(minutes=40),
             'chief_complaint': COMPLAINT.format(visit.number),
+            'plan': "Istirahat, kontrol bila memburuk",
             'vital_signs': [('create', [{
                             'measured_at': start, 'systolic': 120,
                             'diastolic': 80, 'temperature': 37.4}])],

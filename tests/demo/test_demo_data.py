@@ -214,6 +214,7 @@ def test_the_disposition_is_one_of_the_record(visit):
     assert visit['disposition'] in dict(
         Encounter.discharge_disposition.selection)
     assert visit['complaint'].endswith('.')
+    assert visit['plan'].endswith('.')
 
 
 def test_every_nik_can_exist_and_is_of_one_person():

@@ -164,6 +164,7 @@ class Clinic:
                         'started_at': start + dt.timedelta(minutes=15),
                         'finished_at': start + dt.timedelta(minutes=40),
                         'chief_complaint': "Pilek \"sejak\" 2 hari\n😷",
+                        'plan': "Istirahat, kontrol bila memburuk",
                         'vital_signs': [('create', [{
                                         'measured_at': start,
                                         'systolic': 120, 'diastolic': 80,

@@ -12,9 +12,10 @@ from .tools import UNEXAMINED, RemoteTestCase
 
 MODEL = 'clinic.encounter'
 RULE = 'clinic.completion.rule'
+UNTREATED = {'procedures': None, 'prescription_items': None, 'orders': None}
 NOTHING = {
     'practitioner': None, 'room': None, 'chief_complaint': None,
-    'diagnoses': None, **UNEXAMINED}
+    'diagnoses': None, **UNEXAMINED, **UNTREATED}
 # What fulfils each requirement of a branch
 FULFILLED = {
     'nik': {},
@@ -38,8 +39,6 @@ FULFILLED = {
 UNFULFILLED = {
     'vital_signs': {'vital_signs': None},
     'head_to_toe': {'examinations': None},
-    'plan': {
-        'procedures': None, 'prescription_items': None, 'orders': None},
     }
 
 
@@ -91,6 +90,8 @@ class CompletionTestCase(RemoteTestCase):
                                 {'code': self.clinic['codes'][0],
                                     'rank': 2}])]},
                     "Primary Diagnosis is missing"),
+                (UNTREATED,
+                    "Treatment is not recorded (Examination: Plan)"),
                 ]:
             with self.subTest(values=values):
                 visit = self.create_visit('in_progress', **values)
@@ -103,7 +104,7 @@ class CompletionTestCase(RemoteTestCase):
         with self.assertRaises(EncounterIncompleteError) as refused:
             self.doctor(MODEL, 'finish', [visit, other])
         first, second = str(refused.exception).splitlines()
-        self.assertEqual(first.count(';'), 4)
+        self.assertEqual(first.count(';'), 5)
         self.assertIn("Room is empty", second)
 
     def test_each_way_to_tell_it(self):
@@ -113,6 +114,9 @@ class CompletionTestCase(RemoteTestCase):
                 {'vital_signs': None},
                 {'examinations': None},
                 {**UNEXAMINED, 'objective': "Faring merah"},
+                {**UNTREATED, 'plan': "Istirahat"},
+                {**UNTREATED, 'education_topics': ['disease']},
+                {**UNTREATED, 'discharge_disposition': 'aadvice'},
                 ]:
             with self.subTest(values=values):
                 self.assertEqual(
@@ -125,8 +129,12 @@ class CompletionTestCase(RemoteTestCase):
             for name in visit.treatment_fields():
                 setattr(visit, name, None)
             self.assertFalse(visit.holds_started_at())
-            self.assertFalse(visit.holds_treatment())
             visit.discharge_disposition = 'home'
+            self.assertFalse(visit.holds_treatment())
+            visit.discharge_disposition = 'aadvice'
+            self.assertTrue(visit.holds_treatment())
+            visit.discharge_disposition = 'home'
+            visit.education_note = "Minum air hangat"
             self.assertTrue(visit.holds_treatment())
             self.assertFalse(visit.holds_plan())
 
