@@ -490,8 +490,9 @@ class EncounterStatus(BranchMixin, ModelSQL, ModelView):
         comes after it.
         """
         following, ends = {}, {}
-        for row in reversed(cls.search([
-                    ('encounter', 'in', {r.encounter.id for r in rows})])):
+        for row in cls.search(
+                [('encounter', 'in', {r.encounter.id for r in rows})],
+                order=[('start', 'DESC'), ('id', 'DESC')]):
             last = row.start if row.status in CLOSED else None
             ends[row.id] = following.get(row.encounter, last)
             following[row.encounter] = row.start

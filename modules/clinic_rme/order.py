@@ -187,6 +187,6 @@ class Encounter(metaclass=PoolMeta):
     def recorded_fields(cls):
         return super().recorded_fields() | {'orders'}
 
-    @classmethod
-    def treatment_fields(cls):
-        return super().treatment_fields() + ['orders']
+    def holds_treatment(self):
+        return super().holds_treatment() or any(
+            o.state != 'cancelled' for o in self.orders or [])

@@ -18,9 +18,9 @@ from trytond.transaction import Transaction, without_check_access
 
 from . import latin
 from .company import TIMEZONES
+from .mixin import now
 from .prescription import shown
 from .wording import day, moment, value
-from .mixin import now
 
 LANGUAGE = 'id'
 # Forms that separate while they stand

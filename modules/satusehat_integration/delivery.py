@@ -164,7 +164,7 @@ def scout(job):
                 job.snapshot, job.patient, job.log))
     if job.has_looked:
         return None
-    if job.begun and not job.is_frozen:
+    if job.begun and job.body and not job.is_frozen:
         committed(keep_bundle, job)
     if job.version > 1 and (verdict := revision.bring(job)):
         return verdict

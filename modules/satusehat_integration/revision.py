@@ -43,7 +43,8 @@ def bring(job):
                 step for step in version.retraction(before, known)
                 if step.entry.full_url not in {*refused, *done}))
         return conclude(walk, own)
-    committed(keep_bundle, job)
+    if not job.is_frozen:
+        committed(keep_bundle, job)
     after = version.Version(json.loads(job.body), tuple(job.entries))
     walk.go(lambda known, refused, done: version.next_steps(
             before, after, known, refused, done))

@@ -282,8 +282,9 @@ class Walk:
 def keep_bundle(job):
     "Freeze the Bundle of what may turn out to need no write"
     Submission = Pool().get('satusehat.submission')
-    if _is_held(job) and (values := _bundle(job)):
-        Submission.write([Submission(job.id)], values)
+    if _is_held(job):
+        Submission.write([Submission(job.id)], _bundle(job))
+        job.is_frozen = True
 
 
 def _is_held(job):

@@ -74,19 +74,21 @@ class Case:
     def awaited(self):
         """The submissions that should have come to an end by now.
 
-        A version behind one that waits for people waits with it.
+        A version that is to follow one that waits for people waits with it.
         """
         if not self.over:
             return []
         parked = defaultdict(list)
         for row in self.records.submissions:
             if row.state in PARKED:
-                parked[row.encounter].append(row.version)
+                parked[row.encounter, row.environment].append(row.version)
         return [
             s for s in self.records.submissions
             if s.environment == self.records.environment
             and s.company not in self.excused
-            and s.version <= min(parked[s.encounter], default=s.version)]
+            and not (s.state == 'pending' and any(
+                    version < s.version
+                    for version in parked[s.encounter, s.environment]))]
 
     @cached_property
     def held(self):

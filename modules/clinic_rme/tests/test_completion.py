@@ -98,6 +98,19 @@ class CompletionTestCase(RemoteTestCase):
                 told = self.assert_refused(visit, f"Missing: {text}")
                 self.assertNotIn(';', told)
 
+    def test_what_was_cancelled_is_no_treatment(self):
+        visit = self.create_visit(
+            'in_progress', **{**UNTREATED, 'orders': [('create', [{
+                            'investigation':
+                            self.clinic['investigations']['HB'],
+                            'requester': self.clinic['kota']['doctor'],
+                            }])]})
+        self.assertIsNone(self.missing(visit))
+        with self.transaction() as pool:
+            Order = pool.get('clinic.order')
+            Order.withdraw(Order.search([('encounter', '=', visit)]), "Batal")
+        self.assert_refused(visit, "Treatment is not recorded")
+
     def test_everything_in_one_message(self):
         visit = self.create_visit('in_progress', **NOTHING)
         other = self.create_visit('in_progress', room=None)
@@ -126,7 +139,7 @@ class CompletionTestCase(RemoteTestCase):
     def test_start_and_treatment(self):
         with Transaction().start(DB_NAME, 0):
             visit = Pool().get(MODEL)(started_at=None)
-            for name in visit.treatment_fields():
+            for name in [*visit.treatment_fields(), 'orders']:
                 setattr(visit, name, None)
             self.assertFalse(visit.holds_started_at())
             visit.discharge_disposition = 'home'

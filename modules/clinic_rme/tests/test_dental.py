@@ -189,6 +189,7 @@ class DentalTestCase(RemoteTestCase):
         room, = self.root.search('clinic.room', [('unit', '=', unit)])
         self.doctor(ENCOUNTER, 'write', [visit], {
                 'room': room,
+                'plan': "Kontrol enam bulan lagi",
                 'diagnoses': [
                     ('create', [{'code': self.clinic['codes'][0]}])]})
         self.doctor(ENCOUNTER, 'finish', [visit])
@@ -491,6 +492,7 @@ class ChartTestCase(DentalTestCase):
                 'patient': self.patient_of_test, 'unit': there,
                 'room': self.root.search(
                     'clinic.room', [('unit', '=', there)])[0],
+                'plan': "Kontrol enam bulan lagi",
                 'diagnoses': [
                     ('create', [{'code': self.clinic['codes'][0]}])],
                 'tooth_findings': [
