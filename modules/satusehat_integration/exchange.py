@@ -97,10 +97,16 @@ def closing(answer):
         }
 
 
-def close(exchange, answer):
-    "Write to the row with the id what the Answer to its write tells"
+def close(exchange, answer, unknown=False):
+    """Write to the row with the id what the Answer to its write tells.
+
+    unknown says that it does not tell whether the write was stored.
+    """
     Exchange = Pool().get('satusehat.exchange')
-    Exchange.write([Exchange(exchange)], closing_write(answer))
+    values = closing_write(answer)
+    if unknown:
+        values['outcome'] = 'unknown'
+    Exchange.write([Exchange(exchange)], values)
 
 
 def closing_write(answer):
