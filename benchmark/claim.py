@@ -57,9 +57,10 @@ def copy_rows(name, table, changes, rows):
     and source the row.
     """
     names = columns(name, table)
-    values = [changes.get(column, f'source.{column}') for column in names]
+    values = [changes.get(column, f'source."{column}"') for column in names]
+    quoted = ', '.join(f'"{column}"' for column in names)
     database.execute(
-        name, f'INSERT INTO {table} ({", ".join(names)}) '  # noqa: S608
+        name, f'INSERT INTO {table} ({quoted}) '  # noqa: S608
         f'SELECT {", ".join(values)} FROM '
         f'(SELECT * FROM {table} ORDER BY id LIMIT 1) AS source, '
         f'generate_series(1, {rows}) AS n')
