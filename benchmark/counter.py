@@ -15,9 +15,10 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 
 import requests
@@ -30,6 +31,7 @@ from .push import server_of
 from .report import quantile
 
 PATIENCE = 60
+_numbers = count(2 * 10**7)
 
 
 class Session:
@@ -106,10 +108,12 @@ def workflow(clerk, doctor, places, number):
 
 def load(desk, clients, workflows):
     "Return the row of the workflows that the clients share"
-    numbers, spent, errors = count(2 * 10**7), [], []
+    spent, errors = [], []
+    numbers = deque(islice(_numbers, workflows))
 
     def work(sessions):
-        while (number := next(numbers)) < 2 * 10**7 + workflows:
+        while numbers:
+            number = numbers.popleft()
             start = time.perf_counter()
             try:
                 workflow(*sessions, desk.places, number)

@@ -172,6 +172,9 @@ class Encounter(
                     (t.arrived_at, Index.Range(order='DESC'))),
                 Index(t, (t.patient, Index.Equality()),
                     (t.arrived_at, Index.Range(order='DESC'))),
+                # The list of users of several branches, in its order
+                Index(t, (t.arrived_at, Index.Range(order='DESC')),
+                    (t.id, Index.Range(order='DESC'))),
                 Index(t, (t.state, Index.Equality(cardinality='low')),
                     where=t.state.in_(['planned', 'arrived', 'in_progress'])),
                 })
