@@ -15,7 +15,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count, islice
@@ -109,11 +108,11 @@ def workflow(clerk, doctor, places, number):
 def load(desk, clients, workflows):
     "Return the row of the workflows that the clients share"
     spent, errors = [], []
-    numbers = deque(islice(_numbers, workflows))
+    # An iterator that the threads share: each number goes to one of them
+    numbers = iter(list(islice(_numbers, workflows)))
 
     def work(sessions):
-        while numbers:
-            number = numbers.popleft()
+        for number in numbers:
             start = time.perf_counter()
             try:
                 workflow(*sessions, desk.places, number)
