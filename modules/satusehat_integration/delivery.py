@@ -8,7 +8,7 @@ import json
 import logging
 import time
 import traceback
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from trytond import backend
@@ -25,7 +25,7 @@ from .lookup import Lookup
 from .platform import answer as outcomes
 from .platform import settings
 from .verdict import RELEASED, THROTTLE_PAUSE, Halt, Verdict, of_write
-from .visit import thaw
+from .visit import freeze, thaw
 from .walk import keep_bundle
 
 logger = logging.getLogger(__name__)
@@ -82,6 +82,18 @@ class Job:
         "The patient's reference in the frozen Bundle"
         resource = json.loads(self.body)['entry'][0]['resource']
         return resource['subject']['reference']
+
+    @property
+    def frozen(self):
+        "The columns of the outbox that keep its Bundle, none without one"
+        if not self.body:
+            return {}
+        bundle, digest = freeze(self.body)
+        return {
+            'bundle': bundle,
+            'bundle_hash': digest,
+            'bundle_index': json.dumps([asdict(e) for e in self.entries]),
+            }
 
     @property
     def is_retraction(self):

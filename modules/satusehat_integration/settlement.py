@@ -6,10 +6,9 @@ Each function is to be run in a transaction of its own.
 """
 
 import datetime as dt
-import json
 import logging
 from collections import Counter, defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from sql.aggregate import Max
 from trytond.pool import Pool
@@ -22,7 +21,6 @@ from .exchange import closing_write
 from .gate import database_now
 from .platform.answer import Answer
 from .verdict import Verdict
-from .visit import freeze as frozen
 
 logger = logging.getLogger(__name__)
 
@@ -51,12 +49,8 @@ def freeze(jobs):
     now = database_now()
     to_write = []
     for job in jobs:
-        bundle, digest = frozen(job.body)
         to_write.append((Submission(job.id), {
-                    'bundle': bundle,
-                    'bundle_hash': digest,
-                    'bundle_index': json.dumps(
-                        [asdict(e) for e in job.entries]),
+                    **job.frozen,
                     'begun': True,
                     'begun_at': now,
                     }))

@@ -9,7 +9,7 @@ dies, the next attempt looks and goes on.
 
 import json
 import re
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from trytond.pool import Pool
 
@@ -22,7 +22,6 @@ from .fhir.step import holds, is_ours
 from .gate import database_now
 from .platform import answer as outcomes
 from .verdict import RELEASED, THROTTLE_PAUSE, Halt, Verdict, of_write, words
-from .visit import freeze
 
 CONFLICTS = {409, 412}
 # What somebody else changes again and again is not ours to fight for
@@ -248,7 +247,7 @@ class Walk:
         now = database_now()
         Submission.write([Submission(job.id)], {
                 'begun': True, 'begun_at': now, 'singly': True,
-                **_bundle(job)})
+                **job.frozen})
         exchange, = Exchange.create([{
                     **job.channel.opening(step.path, now, step.method),
                     'submission': job.id,
@@ -283,7 +282,7 @@ def keep_bundle(job):
     "Freeze the Bundle of what may turn out to need no write"
     Submission = Pool().get('satusehat.submission')
     if _is_held(job):
-        Submission.write([Submission(job.id)], _bundle(job))
+        Submission.write([Submission(job.id)], job.frozen)
         job.is_frozen = True
 
 
@@ -291,17 +290,6 @@ def _is_held(job):
     "Whether no other sender has claimed the row since"
     Submission = Pool().get('satusehat.submission')
     return Submission(job.id).claim == job.claim
-
-
-def _bundle(job):
-    if not job.body:
-        return {}
-    bundle, digest = freeze(job.body)
-    return {
-        'bundle': bundle,
-        'bundle_hash': digest,
-        'bundle_index': json.dumps([asdict(e) for e in job.entries]),
-        }
 
 
 def row_of(job, entry, resource_id):

@@ -21,7 +21,7 @@ SUBMISSION = [
     'bundle_hash', 'bundle_index']
 EXCHANGE = [
     'id', 'company', 'submission', 'record', 'environment', 'started_at',
-    'method', 'path', 'status', 'duration', 'request_id', 'outcome', 'rules']
+    'method', 'path', 'status', 'request_id', 'outcome', 'rules']
 RESOURCE = [
     'id', 'environment', 'resource_type', 'resource_id', 'record', 'key',
     'company']
