@@ -172,7 +172,8 @@ class Encounter(
                     (t.arrived_at, Index.Range(order='DESC'))),
                 Index(t, (t.patient, Index.Equality()),
                     (t.arrived_at, Index.Range(order='DESC'))),
-                # The list of users of several branches, in its order
+                # The branches of a rule are several: with them in front
+                # the index would not give the list in its order
                 Index(t, (t.arrived_at, Index.Range(order='DESC')),
                     (t.id, Index.Range(order='DESC'))),
                 Index(t, (t.state, Index.Equality(cardinality='low')),
