@@ -184,9 +184,7 @@ def prepare(name, modules):
     "Create the database, return what set_up returns"
     database.create(name, MODULES[modules])
     if backend.name == 'postgresql':
-        for extension in ['pg_trgm', 'unaccent']:
-            database.execute(
-                name, f'CREATE EXTENSION IF NOT EXISTS {extension}')
+        database.execute(name, 'CREATE EXTENSION IF NOT EXISTS pg_trgm')
         backend.Database.clear_cache()
         Pool(name).init(update=['clinic_rme'])
     with database.transaction(name, user=1):

@@ -3,10 +3,12 @@
 
 import datetime as dt
 
+from sql.conditionals import Coalesce
+
 from trytond.i18n import gettext
 from trytond.model import Index, Unique, fields
 from trytond.pool import Pool, PoolMeta
-from trytond.tools import escape_wildcard
+from trytond.tools import escape_wildcard, timezone
 from trytond.transaction import without_check_access
 
 from . import nik as nik_
@@ -35,7 +37,7 @@ class Party(DemographicsMixin, NoNIKMixin, metaclass=PoolMeta):
     birth_place = fields.Char("Birth Place")
     sex = fields.Selection(SEXES, "Sex", sort=False)
     patients = fields.One2Many(
-        'clinic.patient', 'party', "Patient", size=1, readonly=True)
+        'clinic.patient', 'party', "Patient", readonly=True)
 
     @classmethod
     def __setup__(cls):
@@ -46,15 +48,38 @@ class Party(DemographicsMixin, NoNIKMixin, metaclass=PoolMeta):
             ('nik_unique', Unique(t, t.nik), 'clinic_rme.msg_nik_unique'))
         cls._sql_indexes.update({
                 Index(t, (t.nik, Index.Equality(cardinality='high'))),
+                Index(t, (Coalesce(t.nik, ''),
+                        Index.Similarity(cardinality='high'))),
                 Index(t, (t.birth_date, Index.Range())),
                 })
+
+    @classmethod
+    def default_get(
+            cls, fields_names=None, with_rec_name=True, with_default=True):
+        defaults = super().default_get(
+            fields_names, with_rec_name=with_rec_name,
+            with_default=with_default)
+        # No language would be a row of its own, which clears a cache
+        if defaults.get('lang', False) is None:
+            del defaults['lang']
+        return defaults
 
     @classmethod
     def preprocess_values(cls, mode, values):
         values = super().preprocess_values(mode, values)
         if 'nik' in values:
             values['nik'] = nik_.compact(values['nik'])
+        if mode == 'create':
+            values.update(
+                cls(code=values.get('code')).compute_fields({'code'}))
         return values
+
+    def compute_fields(self, field_names=None):
+        "Return what differs: what was computed before is not written again"
+        return {
+            name: value
+            for name, value in super().compute_fields(field_names).items()
+            if getattr(self, name, None) != value}
 
     @classmethod
     def validate_fields(cls, parties, field_names):
@@ -84,12 +109,16 @@ class Party(DemographicsMixin, NoNIKMixin, metaclass=PoolMeta):
         Date = pool.get('ir.date')
         if field_names and 'birth_date' not in field_names:
             return
-        today = Date.today()
-        for party in parties:
-            if (party.birth_date
-                    and not OLDEST_BIRTH_DATE <= party.birth_date <= today):
-                raise BirthDateValidationError(
-                    gettext('clinic_rme.msg_birth_date'))
+        dates = {p.birth_date for p in parties if p.birth_date}
+        if not dates:
+            return
+        # No branch is behind UTC: its own day matters to the newborn only
+        latest = Date.today(timezone=timezone.UTC)
+        if max(dates) > latest:
+            latest = Date.today()
+        if not OLDEST_BIRTH_DATE <= min(dates) <= max(dates) <= latest:
+            raise BirthDateValidationError(
+                gettext('clinic_rme.msg_birth_date'))
 
     @fields.depends(methods=['_notify_nik', '_notify_namesake'])
     def on_change_notify(self):

@@ -2,7 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 
 from dateutil.relativedelta import relativedelta
-from sql import Null
+from sql import Null, Union
 from sql.operators import Equal
 
 from trytond.i18n import gettext
@@ -11,7 +11,7 @@ from trytond.model import (
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
 from trytond.transaction import (
-    Transaction, check_access, without_check_access)
+    Transaction, check_access, inactive_records, without_check_access)
 
 from .exceptions import AllergyStatusError, PatientAccessError
 from .merge import MergeMixin
@@ -141,7 +141,18 @@ class Patient(MergeMixin, DeactivableMixin, ModelSQL, ModelView):
 
     @classmethod
     def search_person(cls, name, clause):
-        return [(f'party.{clause[0]}', *clause[1:])]
+        return [cls._of_person(clause)]
+
+    @classmethod
+    def _of_person(cls, clause):
+        """Return the clause of the patients whose person meets the clause.
+
+        As a query of its own, so that the database can begin with the
+        person's index: joined, it would read every patient.
+        """
+        Party = Pool().get('party.party')
+        with inactive_records():
+            return ('party', 'in', Party.search([clause], order=[], query=True))
 
     @classmethod
     def get_age(cls, patients, name):
@@ -233,20 +244,23 @@ class Patient(MergeMixin, DeactivableMixin, ModelSQL, ModelView):
     @classmethod
     def search_rec_name(cls, name, clause):
         _, operator, operand, *extra = clause
-        bool_op = 'AND' if operator.startswith(('!', 'not ')) else 'OR'
         code = operand
         if operator.endswith('like') and isinstance(operand, str):
             code = operand.strip('%') + '%'
-        domain = [bool_op,
+        clauses = [
             ('medical_record_number', operator, operand, *extra),
-            ('party.name', operator, operand, *extra),
+            cls._of_person(('name', operator, operand, *extra)),
             ]
-        if bool_op == 'OR':
-            domain.append(
-                ('replaced.medical_record_number', operator, operand, *extra))
         if cls._may_find_by_nik():
-            domain.append(('party.nik', operator, code, *extra))
-        return domain
+            clauses.append(cls._of_person(('nik', operator, code, *extra)))
+        if operator.startswith(('!', 'not ')):
+            return clauses
+        clauses.append(
+            ('replaced.medical_record_number', operator, operand, *extra))
+        with inactive_records():
+            found = [cls.search([c], order=[], query=True) for c in clauses]
+        # Each by its own index: the whole of an OR would have none
+        return [('id', 'in', Union(*found))]
 
     @classmethod
     def _may_find_by_nik(cls):
@@ -272,23 +286,22 @@ class Patient(MergeMixin, DeactivableMixin, ModelSQL, ModelView):
         return values
 
     @classmethod
-    def validate_fields(cls, patients, field_names):
-        super().validate_fields(patients, field_names)
-        cls.check_allergy_status(patients, field_names)
+    def on_modification(cls, mode, patients, field_names=None):
+        super().on_modification(mode, patients, field_names=field_names)
+        if mode == 'create':
+            # Each allergy of a new patient has seen to the status by itself
+            patients = [p for p in patients if p.allergy_status == 'listed']
+        if mode == 'create' or (
+                mode == 'write'
+                and field_names & {'allergy_status', 'allergies'}):
+            for patient in patients:
+                patient.check_allergies(patient.allergies)
 
-    @classmethod
-    def check_allergy_status(cls, patients, field_names=None):
-        """Raise AllergyStatusError where status and list contradict.
+    def check_allergies(self, allergies):
+        """Raise AllergyStatusError if the list contradicts the status.
 
         The list may not be silently hidden behind 'no known allergy'.
         """
-        if field_names and not field_names & {'allergy_status', 'allergies'}:
-            return
-        for patient in patients:
-            patient.check_allergies(patient.allergies)
-
-    def check_allergies(self, allergies):
-        "Raise AllergyStatusError if the list contradicts the status"
         if (self.allergy_status == 'listed') != bool(allergies):
             raise AllergyStatusError(gettext(
                     'clinic_rme.msg_patient_allergy_status',
@@ -412,9 +425,8 @@ class Allergy(ModelSQL, ModelView):
                 and values.keys() & {'recorded_by', 'recorded_at'}):
             raise PatientAccessError(
                 gettext('clinic_rme.msg_encounter_part_author'))
-        if (external
-                and mode in {'create', 'delete'}
-                and not Transaction().context.get('_allergies_of_patient')):
+        if (mode == 'create' or external and mode == 'delete'
+                ) and not Transaction().context.get('_allergies_of_patient'):
             cls._check_status(
                 allergies, removed=allergies if mode == 'delete' else [])
 

@@ -148,6 +148,27 @@ class PersonTestCase(RemoteTestCase):
             [self.read(p, 'sex')['sex'] for p in persons],
             ['male', 'female', None])
 
+    def test_code_is_found_by_its_digits(self):
+        person = self.create(code="A-12/3")
+        self.assertEqual(
+            self.read(person, 'code_alnum', 'code_digit'),
+            {'id': person, 'code_alnum': 'A123', 'code_digit': 123})
+        self.clerk('party.party', 'write', [person], {'code': "B-7"})
+        self.assertEqual(
+            self.read(person, 'code_alnum', 'code_digit'),
+            {'id': person, 'code_alnum': 'B7', 'code_digit': 7})
+        given = self.create()
+        code = self.read(given, 'code')['code']
+        self.assertEqual(
+            self.read(given, 'code_digit')['code_digit'], int(code))
+
+    def test_language_is_optional(self):
+        person = self.create()
+        self.assertIsNone(self.read(person, 'lang')['lang'])
+        language, = self.clerk.search('ir.lang', [('code', '=', 'id')])
+        self.clerk('party.party', 'write', [person], {'lang': language})
+        self.assertEqual(self.read(person, 'lang')['lang'], language)
+
     def test_disagreement_is_a_notice_and_does_not_stop(self):
         for field, message, values in [
                 ('sex', "the other sex", {'sex': 'female'}),

@@ -110,6 +110,10 @@ class PatientTestCase(RemoteTestCase):
                     clerk.search(
                         'clinic.patient', [('rec_name', 'ilike', text)]),
                     [self.patient])
+                self.assertNotIn(
+                    self.patient,
+                    clerk.search(
+                        'clinic.patient', [('rec_name', 'not ilike', text)]))
 
     def test_search_by_nik_needs_the_right_to_read_it(self):
         for login, found in [
@@ -190,6 +194,27 @@ class PatientTestCase(RemoteTestCase):
         after = self.content('clinic.patient', 'clinic.allergy')
         before['clinic.patient'][other]['allergy_status'] = 'none_known'
         self.assertEqual(after, before)
+
+    def test_status_of_a_new_patient_contradicts_list(self):
+        new = [('create', [{'substance': "Udang"}])]
+        # By who imports, without a user, too
+        for values, text in [
+                ({'allergy_status': 'listed'}, None),
+                ({'allergies': new}, None),
+                ({'allergy_status': 'none_known', 'allergies': new}, None),
+                ({'allergy_status': 'listed', 'allergies': new}, "Udang"),
+                ]:
+            with self.subTest(values=values), self.database() as pool:
+                person, = pool.get('party.party').create([
+                        {'name': f"Pasien {next(names)}"}])
+                Patient = pool.get('clinic.patient')
+                if text:
+                    patient, = Patient.create([
+                            {'party': person.id, **values}])
+                    self.assertEqual(patient.allergy_text, text)
+                else:
+                    with self.assertRaises(AllergyStatusError):
+                        Patient.create([{'party': person.id, **values}])
 
     def test_list_replaced_and_withdrawn(self):
         nurse = self.user('nurse')
