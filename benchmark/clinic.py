@@ -155,7 +155,7 @@ def acts(desk, patients, times):
     yield measured(
         "open a visit", lambda: opened.append(desk.open([next(turn)])))
     yield measured(
-        "complete it (arrive, start, finish)",
+        "complete it",
         lambda: desk.complete(opened.pop()), times - WARM)
     yield measured(
         "open and complete", lambda: desk.see([next(turn)]))

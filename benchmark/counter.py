@@ -101,8 +101,7 @@ def workflow(clerk, doctor, places, number):
     party, = clerk.call('party.party', 'create', [person(number)])
     patient, = clerk.call('clinic.patient', 'create', [{'party': party}])
     visits = doctor.call('clinic.encounter', 'create', [visit(places, patient)])
-    for button in ['arrive', 'start', 'finish']:
-        doctor.call('clinic.encounter', button, visits)
+    doctor.call('clinic.encounter', 'finish', visits)
 
 
 def load(desk, clients, workflows):

@@ -173,11 +173,10 @@ class Desk:
                     [visit(self.places, p) for p in patients])]
 
     def complete(self, visits):
-        "Press what leads to the end of the visits, each a call"
-        for button in ['arrive', 'start', 'finish']:
-            with self.as_user('doctor') as pool:
-                Encounter = pool.get('clinic.encounter')
-                getattr(Encounter, button)(Encounter.browse(visits))
+        "Press the button that ends the visits"
+        with self.as_user('doctor') as pool:
+            Encounter = pool.get('clinic.encounter')
+            Encounter.finish(Encounter.browse(visits))
 
     def see(self, patients):
         "Open and complete a visit of each patient"

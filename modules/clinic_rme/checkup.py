@@ -11,7 +11,7 @@ from trytond.pool import PoolMeta
 from trytond.pyson import Eval
 
 from .exceptions import CheckupError
-from .mixin import SinglePartMixin, part_states
+from .mixin import SinglePart, SinglePartMixin, part_states
 
 VISION = ['vision_right', 'vision_left', 'corrected_right', 'corrected_left']
 # The distance, and that of normal sight, in metres; 1/~ is light, 0 is blind
@@ -221,8 +221,8 @@ class Checkup(SinglePartMixin, ModelSQL, ModelView):
 class Encounter(metaclass=PoolMeta):
     __name__ = 'clinic.encounter'
 
-    checkups = fields.One2Many(
-        'clinic.checkup', 'encounter', "Check-up Form", size=1)
+    checkups = SinglePart(
+        'clinic.checkup', 'encounter', "Check-up Form")
 
     @classmethod
     def recorded_fields(cls):

@@ -8,6 +8,7 @@ from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Bool, Eval
 from trytond.transaction import Transaction, without_check_access
 
+from .encounter import MAY_FINISH
 from .exceptions import EncounterAccessError
 from .mixin import hold_encounters
 
@@ -47,9 +48,10 @@ class Encounter(metaclass=PoolMeta):
                     'depends': depends,
                     },
                 })
-        cls._buttons['sign'].update(
-            invisible=((Eval('state') != 'in_progress') & ~correcting)
-            | ~signing, depends=depends)
+        sign = cls._buttons['sign']
+        sign.update(
+            invisible=(~MAY_FINISH & ~correcting) | ~signing,
+            depends=[*sign['depends'], *depends])
 
     @classmethod
     def fields_sealed(cls):
@@ -124,7 +126,7 @@ class Encounter(metaclass=PoolMeta):
     @classmethod
     @ModelView.button
     def sign(cls, encounters):
-        super().sign([e for e in encounters if e.state == 'in_progress'])
+        super().sign([e for e in encounters if not e.correction])
         cls.complete_correction([e for e in encounters if e.correction])
 
     @classmethod

@@ -14,7 +14,7 @@ from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
 
 from .dental_chart import index_of
-from .mixin import SinglePartMixin, part_states
+from .mixin import SinglePart, SinglePartMixin, part_states
 
 # One surface of each of these teeth is looked at
 INDEX_TEETH = ['16', '11', '26', '36', '31', '46']
@@ -197,9 +197,8 @@ class DentalExamination(SinglePartMixin, ModelSQL, ModelView):
 class Encounter(metaclass=PoolMeta):
     __name__ = 'clinic.encounter'
 
-    dental_examinations = fields.One2Many(
-        'clinic.dental_examination', 'encounter', "Dental Examination",
-        size=1)
+    dental_examinations = SinglePart(
+        'clinic.dental_examination', 'encounter', "Dental Examination")
 
     @classmethod
     def recorded_fields(cls):

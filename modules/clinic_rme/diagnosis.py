@@ -3,7 +3,6 @@
 
 import datetime as dt
 from collections import Counter, defaultdict
-from itertools import chain
 
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, fields
@@ -11,7 +10,7 @@ from trytond.pool import Pool
 from trytond.transaction import without_check_access
 
 from .exceptions import DiagnosisRankError
-from .mixin import EncounterPartMixin, now, part_states
+from .mixin import EncounterPartMixin, complete, now, part_states
 
 
 class Diagnosis(EncounterPartMixin, ModelSQL, ModelView):
@@ -88,9 +87,8 @@ class Diagnosis(EncounterPartMixin, ModelSQL, ModelView):
             if not diagnosis.case:
                 values['case'] = diagnosis._case(earlier)
             groups[tuple(values.items())].append(diagnosis)
-        if groups:
-            cls.write(*chain.from_iterable(
-                    (same, dict(values)) for values, same in groups.items()))
+        for values, same in groups.items():
+            complete(same, dict(values))
 
     @classmethod
     def _next_ranks(cls, diagnoses):

@@ -6,7 +6,6 @@ from itertools import chain, pairwise
 
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
-from trytond.modules.company.model import employee_field
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
 from trytond.tools import timezone
@@ -49,6 +48,10 @@ BY = {
 GIVEN = {
     'number', 'cancelled_at', 'registered_by', 'started_by', 'finished_by'}
 FIXED = GIVEN | {'company', 'state', 'status_history'}
+# Also of a visit that is recorded afterwards, with the times of its course
+MAY_FINISH = (Eval('state') == 'in_progress') | (
+    Eval('state').in_(['planned', 'arrived'])
+    & Bool(Eval('arrived_at')) & Bool(Eval('started_at')))
 _closed = {
     'readonly': Eval('state').in_(CLOSED) & ~Eval('correction_open', False),
     }
@@ -145,9 +148,13 @@ class Encounter(
     discharge_note = fields.Char(
         "Discharge Note",  states=_closed)
 
-    registered_by = employee_field("Registered by", states=[s for s, _ in STATES])
-    started_by = employee_field("Started by", states=[s for s, _ in STATES])
-    finished_by = employee_field("Finished by", states=[s for s, _ in STATES])
+    registered_by = fields.Many2One(
+        'company.employee', "Registered by", readonly=True,
+        ondelete='RESTRICT')
+    started_by = fields.Many2One(
+        'company.employee', "Started by", readonly=True, ondelete='RESTRICT')
+    finished_by = fields.Many2One(
+        'company.employee', "Finished by", readonly=True, ondelete='RESTRICT')
     state = fields.Selection(
         STATES, "State", required=True, readonly=True, sort=False)
 
@@ -209,9 +216,9 @@ class Encounter(
                     'depends': ['state'],
                     },
                 'finish': {
-                    'invisible': Eval('state') != 'in_progress',
+                    'invisible': ~MAY_FINISH,
                     'icon': 'tryton-ok',
-                    'depends': ['state'],
+                    'depends': ['state', 'arrived_at', 'started_at'],
                     },
                 })
 
@@ -289,6 +296,12 @@ class Encounter(
     def is_closed(self):
         "Whether the record may not be changed any more"
         return self.state in CLOSED
+
+    @classmethod
+    def create(cls, vlist):
+        # Nobody else sees them yet: what is recorded in them holds nothing
+        with Transaction().set_context(_encounters_new=True):
+            return super().create(vlist)
 
     @classmethod
     def preprocess_values(cls, mode, values):
@@ -417,6 +430,8 @@ class Encounter(
     def finish(cls, encounters):
         """The visit is over: what it holds is closed.
 
+        A visit that is recorded afterwards passes what lies before, at the
+        times that were filled in.
         Raises EncounterIncompleteError that names what is missing.
         """
         encounters = cls._that_may(encounters, 'finished')
@@ -437,7 +452,16 @@ class Encounter(
     @classmethod
     def _that_may(cls, encounters, state):
         "Return the visits that may pass to the state"
-        return [e for e in encounters if (e.state, state) in cls._transitions]
+        return [e for e in encounters if e._way(state)]
+
+    def _way(self, state):
+        "Return the states through which the visit passes to the state, if any"
+        if (self.state, state) in self._transitions:
+            return [state]
+        if (state == 'finished' and self.state in {'planned', 'arrived'}
+                and self.arrived_at and self.started_at):
+            return [s for s in PASSED if s != self.state]
+        return []
 
     @classmethod
     def _pass(cls, encounters, state):
@@ -447,15 +471,17 @@ class Encounter(
         employee who does it.  `Workflow.transition` and `set_employee` would
         write each visit three times.
         """
-        time, by = {**PASSED, 'cancelled': 'cancelled_at'}[state], BY.get(state)
+        times = {**PASSED, 'cancelled': 'cancelled_at'}
         present = now()
         groups = defaultdict(list)
         for encounter in encounters:
             values = {'state': state}
-            if not getattr(encounter, time):
-                values[time] = present
-            if by and not getattr(encounter, by):
-                values[by] = signing_employee(encounter.company)
+            for passed in encounter._way(state):
+                time, by = times[passed], BY.get(passed)
+                if not getattr(encounter, time):
+                    values[time] = present
+                if by and not getattr(encounter, by):
+                    values[by] = signing_employee(encounter.company)
             groups[tuple(values.items())].append(encounter)
         if groups:
             cls.write(*chain.from_iterable(

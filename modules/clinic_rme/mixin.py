@@ -5,10 +5,12 @@ import datetime as dt
 import uuid
 from collections import Counter
 
+from sql import Column
+
 from trytond.i18n import gettext
 from trytond.model import Index, Unique, fields
 from trytond.pool import Pool
-from trytond.pyson import Eval
+from trytond.pyson import Eval, PYSONEncoder
 from trytond.transaction import Transaction
 
 from .exceptions import EncounterAccessError, EncounterPartError
@@ -110,6 +112,24 @@ def hold_encounters(ids):
             where=fields.SQL_OPERATORS['in'](table.id, ids)))
 
 
+def complete(records, values):
+    """Write what the server finds out about records that it just created.
+
+    In one step: the rules and the checks of what people enter saw them.
+    """
+    transaction, table = Transaction(), records[0].__table__()
+    transaction.connection.cursor().execute(*table.update(
+            [Column(table, name) for name in values], list(values.values()),
+            where=fields.SQL_OPERATORS['in'](table.id, [
+                    r.id for r in records])))
+    caches = [r._local_cache for r in records] + [
+        cache[records[0].__name__] for cache in transaction.cache.values()
+        if records[0].__name__ in cache]
+    for record in records:
+        for cache in caches:
+            cache.pop(record.id, None)
+
+
 class EncounterPartMixin(UidMixin, BranchMixin):
     "What is recorded in a visit and closes with it"
     __slots__ = ()
@@ -175,7 +195,8 @@ class EncounterPartMixin(UidMixin, BranchMixin):
         if mode == 'write' and values.keys() & {'recorded_by', 'recorded_at'}:
             raise EncounterAccessError(
                 gettext('clinic_rme.msg_encounter_part_author'))
-        hold_encounters({r.encounter.id for r in records})
+        if not Transaction().context.get('_encounters_new'):
+            hold_encounters({r.encounter.id for r in records})
         if mode == 'create' and 'recorded_at' in cls._fields:
             cls._check_recorded(records)
         for record in records:
@@ -197,6 +218,19 @@ class EncounterPartMixin(UidMixin, BranchMixin):
                 raise EncounterAccessError(gettext(
                         'clinic_rme.msg_encounter_part_recorded_at',
                         encounter=record.encounter.rec_name))
+
+
+class SinglePart(fields.One2Many):
+    """The form of a SinglePartMixin, of which the clients offer one.
+
+    A size would have the server read it at each write of the visit;
+    check_single refuses a second one.
+    """
+
+    def definition(self, model, language):
+        definition = super().definition(model, language)
+        definition['size'] = PYSONEncoder().encode(1)
+        return definition
 
 
 class SinglePartMixin(EncounterPartMixin):

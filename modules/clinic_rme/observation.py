@@ -241,6 +241,9 @@ class VitalSigns(EncounterPartMixin, ModelSQL, ModelView):
             if record.measured_at > present:
                 raise VitalSignsValidationError(
                     gettext('clinic_rme.msg_vital_signs_future'))
+            if record.measured_at.date() == present.date():
+                # Nobody is born later than today, in UTC tomorrow
+                continue
             born = record.encounter.patient.birth_date
             # A day of room: the birth date is local time
             if born and record.measured_at.date() < born - dt.timedelta(1):

@@ -11,7 +11,7 @@ from trytond.pool import PoolMeta
 from trytond.pyson import Eval
 
 from .exceptions import ObstetricNoteError
-from .mixin import SinglePartMixin, part_states
+from .mixin import SinglePart, SinglePartMixin, part_states
 
 # Days from the last period to the expected delivery, and to what is no
 # pregnancy any more without a doubt about the last period
@@ -175,8 +175,8 @@ class ObstetricNote(SinglePartMixin, ModelSQL, ModelView):
 class Encounter(metaclass=PoolMeta):
     __name__ = 'clinic.encounter'
 
-    obstetric_notes = fields.One2Many(
-        'clinic.obstetric_note', 'encounter', "Obstetric Note", size=1)
+    obstetric_notes = SinglePart(
+        'clinic.obstetric_note', 'encounter', "Obstetric Note")
 
     @classmethod
     def recorded_fields(cls):

@@ -436,9 +436,9 @@ class Encounter(metaclass=PoolMeta):
             for e in encounters}
 
     @classmethod
-    def validate_fields(cls, encounters, field_names):
-        super().validate_fields(encounters, field_names)
-        if field_names and 'patient' in field_names:
+    def on_modification(cls, mode, encounters, field_names=None):
+        super().on_modification(mode, encounters, field_names=field_names)
+        if mode == 'write' and 'patient' in field_names:
             cls.check_prescribed(encounters)
 
     @classmethod

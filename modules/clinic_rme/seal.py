@@ -19,6 +19,7 @@ from trytond.rpc import RPC
 from trytond.transaction import Transaction, without_check_access
 
 from .content import canonical, contents, digest, manifest
+from .encounter import MAY_FINISH
 from .exceptions import SealAccessError
 from .mixin import BranchMixin, now, signing_employee, stored_fields
 
@@ -227,16 +228,15 @@ class Encounter(metaclass=PoolMeta):
         # The client asks for the password when the session is old
         cls.__rpc__['sign'] = RPC(
             readonly=False, instantiate=0, fresh_session=True)
-        cls._buttons['finish']['invisible'] |= Eval(
-            'signature_required', False)
-        cls._buttons['finish']['depends'].append('signature_required')
+        finish = cls._buttons['finish']
+        signed = Eval('signature_required', False)
+        finish['depends'].append('signature_required')
         cls._buttons['sign'] = {
-            'invisible': (
-                (Eval('state') != 'in_progress')
-                | ~Eval('signature_required', False)),
-            'icon': 'tryton-ok',
-            'depends': ['state', 'signature_required'],
+            **finish,
+            'invisible': ~MAY_FINISH | ~signed,
+            'depends': [*finish['depends']],
             }
+        finish['invisible'] |= signed
 
     @classmethod
     def fields_sealed(cls):

@@ -342,6 +342,57 @@ class TimeTestCase(EncounterTestCase):
                 ('in_progress', started, finished),
                 ('finished', finished, finished)])
 
+    def test_recorded_afterwards_and_finished_at_once(self):
+        arrived, started, finished = (self.ago(hours=h) for h in [5, 4, 2])
+        times = {'arrived_at': arrived, 'started_at': started}
+        employee = self.clinic['kota']['doctor']
+        for state in ['planned', 'arrived']:
+            visit = self.create_visit(state, **times)
+            before = self.doctor.read(MODEL, visit, 'registered_by')
+            self.write(visit, finished_at=finished)
+            self.doctor(MODEL, 'finish', [visit])
+            with self.subTest(state=state):
+                self.assertEqual(self.state(visit), 'finished')
+                self.assertEqual(self.rows(visit), [
+                        ('arrived', arrived, started),
+                        ('in_progress', started, finished),
+                        ('finished', finished, finished)])
+                self.assertEqual(
+                    self.doctor.read(
+                        MODEL, visit, 'registered_by', 'started_by',
+                        'finished_by'), {
+                            'id': visit,
+                            'registered_by':
+                                before['registered_by'] or employee,
+                            'started_by': employee,
+                            'finished_by': employee,
+                            })
+
+    def test_not_finished_at_once_without_its_times(self):
+        for state, times in [
+                ('planned', {'arrived_at': self.ago(hours=5)}),
+                ('planned', {'started_at': self.ago(hours=4)}),
+                ('planned', {'finished_at': self.ago(hours=4)}),
+                ('arrived', {'arrived_at': self.ago(hours=5)}),
+                ]:
+            visit = self.create_visit(state, **times)
+            with self.subTest(state=state, times=times):
+                with self.assertRaises(AccessButtonError):
+                    self.doctor(MODEL, 'finish', [visit])
+                with Transaction().start(DB_NAME, 0):
+                    Encounter = self.config.pool.get(MODEL)
+                    Encounter.finish([Encounter(visit)])
+                    self.assertEqual(Encounter(visit).state, state)
+
+    def test_incomplete_is_not_finished_at_once(self):
+        visit = self.create_visit(
+            arrived_at=self.ago(hours=5), started_at=self.ago(hours=4),
+            diagnoses=None)
+        with self.assertRaises(EncounterIncompleteError):
+            self.doctor(MODEL, 'finish', [visit])
+        self.assertEqual(self.state(visit), 'planned')
+        self.assertEqual(self.rows(visit), [])
+
     def test_several_visits_in_one_write(self):
         times = {'arrived_at': self.ago(hours=5), 'started_at': self.ago(hours=4)}
         visits = [self.create_visit('in_progress', **times) for _ in '123']

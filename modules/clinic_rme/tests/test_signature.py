@@ -41,6 +41,17 @@ class SignatureTestCase(SealedTestCase):
         self.assertEqual(
             self.seals(visit)[0]['signed_by'], self.clinic['kota']['doctor'])
 
+    def test_recorded_afterwards_and_signed_at_once(self):
+        times = {'arrived_at': ago(hours=5), 'started_at': ago(hours=4)}
+        visit = self.create_visit(**times)
+        with self.assertRaises(AccessButtonError):
+            self.user('doctor')(MODEL, 'finish', [visit])
+        self.user('doctor')(MODEL, 'sign', [visit])
+        self.assertEqual(self.state(visit), 'finished')
+        visit = self.create_visit(arrived_at=ago(hours=5))
+        with self.assertRaises(AccessButtonError):
+            self.user('doctor')(MODEL, 'sign', [visit])
+
     def test_other_branch_finishes(self):
         visit = self.create_visit('in_progress', branch='desa')
         with self.assertRaises(AccessButtonError):
