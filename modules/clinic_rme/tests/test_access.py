@@ -136,8 +136,8 @@ MODELS = {
     }
 # Hooks on models whose rights are those of the core
 OF_CORE = {
-    'ir.attachment', 'ir.cron', 'ir.email', 'ir.note', 'ir.rule', 'res.user',
-    'res.user-company.employee'}
+    'ir.attachment', 'ir.cron', 'ir.email', 'ir.model.log', 'ir.note',
+    'ir.rule', 'res.user', 'res.user-company.employee'}
 READ_BY_ANYBODY = {'company.company', 'company.employee'}
 # Fields that not everybody who may read the record may read
 CLINICAL = {'nurse': 'rw', 'doctor': 'rw', 'medical_records': 'r'}
