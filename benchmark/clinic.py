@@ -10,6 +10,7 @@ database, as copies of visits that were entered through the models.
 import argparse
 import time
 from contextlib import contextmanager
+from itertools import product
 
 from trytond import backend
 from trytond.pool import Pool
@@ -30,7 +31,7 @@ COLUMNS = [
     ('what', 44), ('times', 6), ('sql', 6), ('p50 ms', 8), ('p95 ms', 8),
     ('cpu ms', 7), ('db ms', 6)]
 LOAD_COLUMNS = [
-    ('clients', 8), ('workflows', 10), ('per second', 11), ('p50 ms', 8),
+    ('servers', 8), ('clients', 8), ('workflows', 10), ('per second', 11), ('p50 ms', 8),
     ('p95 ms', 8), ('max ms', 8), ('cpu ms', 7), ('db ms', 6), ('errors', 7),
     ('numbers twice', 14)]
 LARGE_PATIENTS, LARGE_VISITS = 20_500, 100_000
@@ -198,6 +199,7 @@ def parser():
     result.add_argument('--visits', type=int, default=1000)
     result.add_argument('--acts', type=int, default=500)
     result.add_argument('--reads', type=int, default=30)
+    result.add_argument('--servers', type=numbers(int), default=[1])
     result.add_argument('--clients', type=numbers(int), default=[1, 8])
     result.add_argument('--workflows', type=int, default=100)
     result.add_argument('--small', action='store_true')
@@ -231,5 +233,5 @@ def report(desk, patients, args):
             table.add(row)
     if backend.name == 'postgresql':
         table = Table(LOAD_COLUMNS)
-        for clients in args.clients:
-            table.add(load(desk, clients, args.workflows))
+        for servers, clients in product(args.servers, args.clients):
+            table.add(load(desk, servers, clients, args.workflows))

@@ -2,9 +2,10 @@
 # this repository contains the full copyright notices and license terms.
 """Many clients at once, over JSON-RPC as the web client speaks it.
 
-The server is one trytond in a process of its own.  A workflow is what two
-people do for one patient: the clerk registers the person and the patient, the
-doctor opens a visit with vital signs and a diagnosis and leads it to its end.
+Each server is a trytond in a process of its own; a client stays with one of
+them, as behind a proxy.  A workflow is what two people do for one patient: the
+clerk registers the person and the patient, the doctor opens a visit with vital
+signs and a diagnosis and ends it.
 """
 
 import base64
@@ -16,8 +17,8 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from itertools import count, islice
+from contextlib import ExitStack, contextmanager
+from itertools import count, cycle, islice
 from pathlib import Path
 
 import requests
@@ -104,8 +105,8 @@ def workflow(clerk, doctor, places, number):
     doctor.call('clinic.encounter', 'finish', visits)
 
 
-def load(desk, clients, workflows):
-    "Return the row of the workflows that the clients share"
+def load(desk, servers, clients, workflows):
+    "Return the row of the workflows that the clients of the servers share"
     spent, errors = [], []
     # An iterator that the threads share: each number goes to one of them
     numbers = iter(list(islice(_numbers, workflows)))
@@ -120,28 +121,35 @@ def load(desk, clients, workflows):
             else:
                 spent.append(1000 * (time.perf_counter() - start))
 
-    with server(desk.name) as (process, url):
+    with ExitStack() as stack:
+        started = [
+            stack.enter_context(server(desk.name)) for _ in range(servers)]
         pairs = [
             [Session(url, role) for role in ['registration', 'doctor']]
-            for _ in range(clients)]
-        for pair in pairs:  # fills the caches of the server
+            for _, url in islice(cycle(started), max(clients, servers))]
+        for pair in pairs:  # fills the caches of the servers
             workflow(*pair, desk.places, random.randrange(10**6))  # noqa: S311
         postgresql = server_of(desk.name)
-        before = cpu(process.pid), family_cpu(postgresql)
+
+        def used():
+            return (
+                sum(cpu(process.pid) for process, _ in started),
+                family_cpu(postgresql))
+
+        before = used()
         start = time.perf_counter()
         with ThreadPoolExecutor(clients) as pool:
-            list(pool.map(work, pairs))
+            list(pool.map(work, pairs[:clients]))
         seconds = time.perf_counter() - start
-        used = [
-            1000 * (now - then) / workflows for now, then in zip(
-                (cpu(process.pid), family_cpu(postgresql)), before,
-                strict=True)]
+        each = [
+            1000 * (now - then) / workflows
+            for now, then in zip(used(), before, strict=True)]
     for error in errors[:3]:
         print(error)
     return [
-        clients, len(spent), f'{len(spent) / seconds:.1f}',
+        servers, clients, len(spent), f'{len(spent) / seconds:.1f}',
         *(f'{quantile(spent, share):.0f}' for share in (0.5, 0.95, 1)),
-        *(f'{ms:.0f}' for ms in used), len(errors), _doubles(desk.name)]
+        *(f'{ms:.0f}' for ms in each), len(errors), _doubles(desk.name)]
 
 
 def _doubles(name):
