@@ -118,7 +118,8 @@ class Channel:
             return value, (gate.token_until - now).total_seconds()
 
     def _fetch(self, log, secret):
-        committed(self._reserve)
+        if kept := committed(self._reserve):
+            return kept
         self.wait_turn()
         started = _clock()
         token, answer = tokens.fetch(
@@ -137,11 +138,12 @@ class Channel:
         """Let no other sender fetch a token at the same time.
 
         Holds for as long as a refused try has to be waited out, in case
-        this one never comes back.
+        this one never comes back.  Returns what _kept_token does if another
+        was faster.
         """
+        if kept := self._kept_token():
+            return kept
         gate, now = self._gate(), database_now()
-        if gate.is_closed(now):
-            raise Halt(RELEASED)
         gate.close(settings.read().token_pause, now, FETCHING)
         gate.save()
 

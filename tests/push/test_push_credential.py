@@ -109,6 +109,24 @@ def test_token_is_reserved_before_it_is_fetched(clinic, gateway):
     assert clinic.states() == {('sent', None): 1}
 
 
+def test_token_of_a_rival_that_was_faster_is_taken(
+        clinic, gateway, monkeypatch):
+    from trytond.modules.satusehat_integration.channel import Channel
+    clinic.visit()
+    clinic.push()
+    kept, looks = Channel._kept_token, []
+
+    def looked_too_early(channel):
+        looks.append(channel)
+        return kept(channel) if len(looks) > 1 else None
+    monkeypatch.setattr(Channel, '_kept_token', looked_too_early)
+    visit = clinic.visit()
+    clinic.push()
+    assert clinic.submission(visit)['state'] == 'sent'
+    assert len(looks) == 2
+    assert len(tokens_of(gateway, 'client-A')) == 1
+
+
 @pytest.mark.fault(40)
 def test_organization_of_the_other_branch_is_refused(
         clinic, gateway, emulator):
