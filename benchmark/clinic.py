@@ -31,9 +31,9 @@ COLUMNS = [
     ('what', 44), ('times', 6), ('sql', 6), ('p50 ms', 8), ('p95 ms', 8),
     ('cpu ms', 7), ('db ms', 6)]
 LOAD_COLUMNS = [
-    ('servers', 8), ('clients', 8), ('workflows', 10), ('per second', 11), ('p50 ms', 8),
-    ('p95 ms', 8), ('max ms', 8), ('cpu ms', 7), ('db ms', 6), ('errors', 7),
-    ('numbers twice', 14)]
+    ('servers', 8), ('clients', 8), ('workflows', 10), ('per second', 11),
+    ('p50 ms', 8), ('p95 ms', 8), ('max ms', 8), ('cpu ms', 7), ('db ms', 6),
+    ('errors', 7), ('numbers twice', 14)]
 LARGE_PATIENTS, LARGE_VISITS = 20_500, 100_000
 WARM = 5
 

@@ -110,7 +110,7 @@ class MergeMixin:
         super().check_modification(
             mode, patients, values=values, external=external)
         if external and mode == 'write' and (
-                'replaced_by' in values
+                values.keys() & {'replaced_by', 'replaced'}
                 or values.get('active') and any(
                     p.replaced_by for p in patients)):
             raise PatientAccessError(

@@ -195,7 +195,8 @@ class EncounterPartMixin(UidMixin, BranchMixin):
         if mode == 'write' and values.keys() & {'recorded_by', 'recorded_at'}:
             raise EncounterAccessError(
                 gettext('clinic_rme.msg_encounter_part_author'))
-        if not Transaction().context.get('_encounters_new'):
+        if (mode != 'create'
+                or not Transaction().context.get('_encounters_new')):
             hold_encounters({r.encounter.id for r in records})
         if mode == 'create' and 'recorded_at' in cls._fields:
             cls._check_recorded(records)

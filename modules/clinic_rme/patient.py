@@ -309,8 +309,9 @@ class Patient(MergeMixin, DeactivableMixin, ModelSQL, ModelView):
 
     @classmethod
     def write(cls, *args):
-        # The list is complete only after the last of its changes
-        with Transaction().set_context(_allergies_of_patient=True):
+        # Their list is complete only after the last of its changes
+        written = tuple(p.id for patients in args[::2] for p in patients)
+        with Transaction().set_context(_patients_written=written):
             super().write(*args)
 
     @classmethod
@@ -425,10 +426,11 @@ class Allergy(ModelSQL, ModelView):
                 and values.keys() & {'recorded_by', 'recorded_at'}):
             raise PatientAccessError(
                 gettext('clinic_rme.msg_encounter_part_author'))
-        if (mode == 'create' or external and mode == 'delete'
-                ) and not Transaction().context.get('_allergies_of_patient'):
+        if mode == 'create' or external and mode == 'delete':
+            written = Transaction().context.get('_patients_written', ())
             cls._check_status(
-                allergies, removed=allergies if mode == 'delete' else [])
+                [a for a in allergies if a.patient.id not in written],
+                removed=allergies if mode == 'delete' else [])
 
     @classmethod
     def _check_status(cls, allergies, removed):

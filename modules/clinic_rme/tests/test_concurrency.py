@@ -70,6 +70,13 @@ class ConcurrencyTestCase(RemoteTestCase):
             yield f'write {model}', lambda M=Model, v=values, i=first: (
                 M.write([M(i)], v))
             yield f'delete {model}', lambda M=Model, i=first: M.delete([M(i)])
+        Encounter = pool.get(MODEL)
+        first = self.first['clinic.vital_signs']
+        for way, action in [
+                ('write', ('write', [first], {'heart_rate': 90})),
+                ('delete', ('delete', [first]))]:
+            yield f'{way} from another visit', lambda a=action: (
+                Encounter.create([self.visit_values(vital_signs=[a])]))
 
     def finish(self):
         Encounter = self.config.pool.get(MODEL)

@@ -6,7 +6,10 @@ import itertools
 import unittest
 
 from trytond.model.exceptions import AccessError, SQLConstraintError
-from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.pool import Pool
+from trytond.tests.test_tryton import (
+    DB_NAME, activate_module, with_transaction)
+from trytond.transaction import Transaction
 
 from trytond.modules.clinic_rme.exceptions import (
     AllergyStatusError, PatientAccessError, ServiceAccessError)
@@ -204,7 +207,8 @@ class PatientTestCase(RemoteTestCase):
                 ({'allergy_status': 'none_known', 'allergies': new}, None),
                 ({'allergy_status': 'listed', 'allergies': new}, "Udang"),
                 ]:
-            with self.subTest(values=values), self.database() as pool:
+            with self.subTest(values=values), Transaction().start(DB_NAME, 0):
+                pool = Pool()
                 person, = pool.get('party.party').create([
                         {'name': f"Pasien {next(names)}"}])
                 Patient = pool.get('clinic.patient')

@@ -74,12 +74,14 @@ class WorkListTestCase(RemoteTestCase):
     def test_nurse(self):
         waiting = self.create_visit('arrived', vital_signs=None)
         examined = self.create_visit('in_progress')
+        self.create_visit()
         old = self.create_visit('arrived', arrived_at=ago(days=2))
+        afterwards = self.create_visit(arrived_at=ago(days=1))
         self.assertEqual(self.listed('nurse'), {
                 "Waiting": [waiting],
                 "Without Vital Signs": [waiting],
                 "In Examination": [examined],
-                "Not Finished": [old],
+                "Not Finished": [old, afterwards],
                 })
 
     def test_doctor_finds_own_patients_first(self):
@@ -115,9 +117,13 @@ class WorkListTestCase(RemoteTestCase):
         visits = {
             branch: self.create_visit('in_progress', branch=branch)
             for branch in ['kota', 'desa']}
+        self.create_visit(arrived_at=ago(hours=3))
+        afterwards = self.create_visit(
+            arrived_at=ago(hours=3), started_at=ago(hours=2))
         ask('kota', True)
         self.addCleanup(ask, 'kota', False)
-        for branch, unsigned in [('kota', [visits['kota']]), ('desa', [])]:
+        for branch, unsigned in [
+                ('kota', [afterwards, visits['kota']]), ('desa', [])]:
             tabs = self.listed('doctor', f'doctor-{branch}')
             self.assertEqual(tabs["Not Signed"], unsigned)
         self.assertEqual(
