@@ -11,7 +11,6 @@ signs and a diagnosis and ends it.
 import base64
 import json
 import os
-import random
 import socket
 import subprocess
 import sys
@@ -128,7 +127,7 @@ def load(desk, servers, clients, workflows):
             [Session(url, role) for role in ['registration', 'doctor']]
             for _, url in islice(cycle(started), max(clients, servers))]
         for pair in pairs:  # fills the caches of the servers
-            workflow(*pair, desk.places, random.randrange(10**6))  # noqa: S311
+            workflow(*pair, desk.places, next(_numbers))
         postgresql = server_of(desk.name)
 
         def used():

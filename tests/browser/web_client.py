@@ -38,7 +38,7 @@ let calm = 0;
 """
 NEW_ROW = """
 return Sao.Tab.tabs.get_current().screen.current_view
-    .widgets[arguments[0]][0].but_new[0]
+    .widgets[arguments[0]]?.[0].but_new[0]
 """
 PASSING = (
     ElementNotInteractableException, NoSuchElementException,
@@ -258,9 +258,12 @@ class WebClient:
         entry = self.editable(name)
         entry.click()
         entry.send_keys(text)
-        proposals = self.until(
-            lambda: self.visible('li.completion'), f"a proposal for {text}")
-        proposals[0].click()
+
+        def take():
+            # The proposals are made anew while the text grows
+            proposals = self.visible('li.completion')
+            return proposals and proposals[0].click() is None
+        self.until(take, f"a proposal for {text}")
         self.settle()
 
     def create(self, name, text):
@@ -277,7 +280,9 @@ class WebClient:
     def add_row(self, name):
         "Press the button of a list of the form that adds a row"
         self.settle()
-        self.driver.execute_script(NEW_ROW, name).click()
+        self.until(
+            lambda: self.driver.execute_script(NEW_ROW, name),
+            f"the list {name}").click()
         self.settle()
 
     def shown(self, name):
@@ -323,10 +328,11 @@ class WebClient:
 
     def messages(self):
         "Wait for the notices below the form in front, and return them"
-        return [
-            alert.text for alert in self.until(
-                lambda: self.visible('.infobar .alert > span', self.scope()),
-                "a notice")]
+        return self.until(
+            lambda: [
+                alert.text for alert in self.visible(
+                    '.infobar .alert > span', self.scope())],
+            "a notice")
 
     def dialog(self):
         "Wait for a dialog in front and return its text"

@@ -201,7 +201,7 @@ class SealMixin:
                 self.refuse(
                     MODEL, 'write', [self.closed], {name: [command]})
 
-    def test_children_through_an_open_visit(self):
+    def test_children_through_another_visit(self):
         for model, name in PARTS.items():
             child, = self.children(self.closed, model)
             for command in [
@@ -210,6 +210,8 @@ class SealMixin:
                     ('add', [child]),
                     ]:
                 self.refuse(MODEL, 'write', [self.open], {name: [command]})
+                self.refuse(
+                    MODEL, 'create', [self.visit_values(**{name: [command]})])
 
     def test_children_through_the_patient(self):
         for model, name in PARTS.items():
