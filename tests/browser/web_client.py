@@ -40,6 +40,12 @@ NEW_ROW = """
 return Sao.Tab.tabs.get_current().screen.current_view
     .widgets[arguments[0]]?.[0].but_new[0]
 """
+IN_FRONT = """
+const tab = Sao.Tab.tabs.get_current();
+return [
+    Sao.Tab.tabs.indexOf(tab), tab.screen?.current_view.view_type,
+    jQuery('.modal-dialog:visible').length].join();
+"""
 PASSING = (
     ElementNotInteractableException, NoSuchElementException,
     StaleElementReferenceException)
@@ -177,14 +183,22 @@ class WebClient:
         self.settle()
 
     def open_row(self, text=''):
-        "Open the form of a row with a double click beside its links"
-        row = self.row(text)
-        cell = next(
-            cell for cell in self.visible(
-                'td:not(.optional):not(.selection-state)', row)
-            if cell.text and not self.visible('a, button', cell))
-        ActionChains(self.driver).double_click(cell).perform()
-        self.settle()
+        """Open what is behind a row with a double click beside its links.
+
+        A list that is made anew between the two clicks does not notice.
+        """
+        before = self.driver.execute_script(IN_FRONT)
+
+        def opened():
+            if self.driver.execute_script(IN_FRONT) != before:
+                return True
+            cell = next(
+                cell for cell in self.visible(
+                    'td:not(.optional):not(.selection-state)', self.row(text))
+                if cell.text and not self.visible('a, button', cell))
+            ActionChains(self.driver).double_click(cell).perform()
+            self.settle()
+        self.until(opened, f"what is behind the row {text}")
 
     def select(self, text):
         "Tick the row that shows the text"
