@@ -288,14 +288,14 @@ class Patient(MergeMixin, DeactivableMixin, ModelSQL, ModelView):
     @classmethod
     def on_modification(cls, mode, patients, field_names=None):
         super().on_modification(mode, patients, field_names=field_names)
+        checked = []
         if mode == 'create':
             # Each allergy of a new patient has seen to the status by itself
-            patients = [p for p in patients if p.allergy_status == 'listed']
-        if mode == 'create' or (
-                mode == 'write'
-                and field_names & {'allergy_status', 'allergies'}):
-            for patient in patients:
-                patient.check_allergies(patient.allergies)
+            checked = [p for p in patients if p.allergy_status == 'listed']
+        elif mode == 'write' and field_names & {'allergy_status', 'allergies'}:
+            checked = patients
+        for patient in checked:
+            patient.check_allergies(patient.allergies)
 
     def check_allergies(self, allergies):
         """Raise AllergyStatusError if the list contradicts the status.

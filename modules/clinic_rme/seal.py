@@ -19,7 +19,6 @@ from trytond.rpc import RPC
 from trytond.transaction import Transaction, without_check_access
 
 from .content import canonical, contents, digest, manifest
-from .encounter import MAY_FINISH
 from .exceptions import SealAccessError
 from .mixin import BranchMixin, now, signing_employee, stored_fields
 
@@ -233,7 +232,7 @@ class Encounter(metaclass=PoolMeta):
         finish['depends'].append('signature_required')
         cls._buttons['sign'] = {
             **finish,
-            'invisible': ~MAY_FINISH | ~signed,
+            'invisible': finish['invisible'] | ~signed,
             'depends': [*finish['depends']],
             }
         finish['invisible'] |= signed

@@ -47,14 +47,10 @@ def freeze(jobs):
     Exchange = pool.get('satusehat.exchange')
     jobs = held(jobs)
     now = database_now()
-    to_write = []
-    for job in jobs:
-        to_write.append((Submission(job.id), {
-                    **job.frozen,
-                    'begun': True,
-                    'begun_at': now,
-                    }))
-    rows.update(to_write)
+    rows.update([
+            (Submission(job.id), {
+                **job.frozen, 'begun': True, 'begun_at': now})
+            for job in jobs])
     rows.insert(Exchange, [{
                 **job.channel.opening('', now),
                 'submission': job.id,
